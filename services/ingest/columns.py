@@ -1,0 +1,181 @@
+"""Source columns of any accepted type → the types of raw."""
+
+import re
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.types as pat
+
+from services.contracts.source import is_binary, is_text, plain
+from services.contracts.text import WHITE_SPACE
+from services.ingest.json_text import json_column
+
+_INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
+_INT64_MAX = 2**63 - 1
+
+
+def decoded(column: pa.Array) -> pa.Array:
+    """A column without its dictionary."""
+    return column.dictionary_decode() if pat.is_dictionary(column.type) else column
+
+
+def text(column: pa.Array) -> pa.Array:
+    """Any string form (or an all-null column) → string."""
+    return decoded(column).cast(pa.string())
+
+
+def trimmed(column: pa.Array) -> pa.Array:
+    """Any string form → dictionary of strings without white space around; work is done once per value."""
+    if pat.is_null(column.type):
+        column = column.cast(pa.string())
+    encoded = column if pat.is_dictionary(column.type) else column.dictionary_encode()
+    values = pc.utf8_trim(encoded.dictionary.cast(pa.string()), characters=WHITE_SPACE)
+    again = values.dictionary_encode()  # " A" and "A" were two values and are one now
+    if encoded.indices.null_count == len(encoded):
+        return pa.DictionaryArray.from_arrays(pa.nulls(len(encoded), pa.int32()), again.dictionary)
+    return pa.DictionaryArray.from_arrays(again.indices.take(encoded.indices.cast(pa.int32())), again.dictionary)
+
+
+def pn_text(column: pa.Array) -> pa.Array:
+    """Strings or integers → dictionary of trimmed strings."""
+    if pat.is_integer(plain(column.type)):
+        column = decoded(column).cast(pa.string())
+    return trimmed(column)
+
+
+def ev_text(column: pa.Array) -> pa.Array:
+    """Strings as they are; binary → text (its UTF-8 is judged later); struct and map → canonical JSON."""
+    column = decoded(column)
+    if is_text(column.type) or pat.is_null(column.type):
+        return column.cast(pa.string())
+    if is_binary(column.type):
+        return _reinterpreted(column.cast(pa.binary()), pa.string())
+    return json_column(with_text_times(column))
+
+
+def ts_text(column: pa.Array) -> pa.Array:
+    """Strings as they are; times → `YYYY-MM-DDTHH:MM:SS[.f]Z`; numbers → shortest decimal; others → null."""
+    column = decoded(column)
+    if is_text(column.type) or pat.is_null(column.type):
+        return column.cast(pa.string())
+    if pat.is_integer(column.type):
+        return column.cast(pa.string())
+    if pat.is_floating(column.type):
+        return pa.array([_decimal_text(v) for v in column.to_numpy(zero_copy_only=False)], pa.string())
+    return time_text(column)
+
+
+def time_text(column: pa.Array) -> pa.Array:
+    """Timestamps and dates → `YYYY-MM-DDTHH:MM:SS[.f]Z`, f without trailing zeros; no zone = UTC."""
+    if pat.is_date(column.type):
+        column = column.cast(pa.date32()).cast(pa.timestamp("s"))
+    naive = column.cast(pa.int64()).cast(pa.timestamp(column.type.unit))
+    written = pc.replace_substring(naive.cast(pa.string()), " ", "T", max_replacements=1)
+    short = pc.replace_substring_regex(written, r"(\.[0-9]*?)0+$", r"\1")
+    return pc.binary_join_element_wise(pc.replace_substring_regex(short, r"\.$", ""), "Z", "")
+
+
+def eventdate_ns(column: pa.Array) -> tuple[pa.Array, int]:
+    """Any accepted form → int64 ns since 1970, and how many values could not become that (null now).
+
+    NaN counts as null, not as unusable.
+    """
+    column = decoded(column)
+    if pat.is_null(column.type):
+        return column.cast(pa.int64()), 0
+    if pat.is_timestamp(column.type):
+        return _scaled(column)
+    if is_text(column.type):
+        return _checked(column, [_from_string(v) for v in column.to_pylist()])
+    if pat.is_floating(column.type):
+        column = pc.if_else(pc.is_nan(column), None, column)
+        return _checked(column, [_from_float(v) for v in column.to_pylist()])
+    return _fitting(column)
+
+
+def extra_column(column: pa.Array, type_: pa.DataType, *, as_json: bool) -> pa.Array:
+    """A column that the contract does not know: as it is, or as JSON text (strings as they are)."""
+    column = decoded(column)
+    if as_json and not is_text(column.type) and not pat.is_null(column.type):
+        return json_column(with_text_times(column))
+    return column.cast(type_)
+
+
+def with_text_times(column: pa.Array) -> pa.Array:
+    """The same nested values with every time in them written as text."""
+    column = decoded(column)
+    type_ = column.type
+    mask = column.is_null() if column.null_count else None
+    if pat.is_struct(type_):
+        children = [with_text_times(child) for child in column.flatten()]
+        return pa.StructArray.from_arrays(children, names=[field.name for field in type_], mask=mask)
+    if pat.is_map(type_):
+        keys, items = text(column.keys), with_text_times(column.items)
+        return pa.MapArray.from_arrays(_offsets(column), keys, items, mask=mask)
+    if pat.is_fixed_size_list(type_):
+        return with_text_times(column.cast(pa.list_(type_.value_type)))
+    if pat.is_list(type_) or pat.is_large_list(type_):
+        column = column.cast(pa.list_(type_.value_type))
+        return pa.ListArray.from_arrays(_offsets(column), with_text_times(column.values), mask=mask)
+    if pat.is_timestamp(type_) or pat.is_date(type_):
+        return time_text(column)
+    return column
+
+
+def _offsets(column: pa.Array) -> pa.Array:
+    return column.offsets
+
+
+def _reinterpreted(column: pa.Array, type_: pa.DataType) -> pa.Array:
+    """The same bytes under another type, unchecked."""
+    return pa.Array.from_buffers(type_, len(column), column.buffers(), column.null_count, column.offset)
+
+
+def _decimal_text(value: Any) -> str | None:
+    if not np.isfinite(value):
+        return None
+    return np.format_float_positional(value, unique=True, trim="0")
+
+
+def _checked(column: pa.Array, values: list[int | None]) -> tuple[pa.Array, int]:
+    result = pa.array(values, pa.int64())
+    return result, result.null_count - column.null_count
+
+
+def _from_string(value: str | None) -> int | None:
+    if value is None or not _INTEGER.fullmatch(stripped := value.strip(WHITE_SPACE)):
+        return None
+    return _in_range(int(stripped))
+
+
+def _from_float(value: float | None) -> int | None:
+    if value is None or value != value or value in (float("inf"), float("-inf")) or not value.is_integer():
+        return None
+    return _in_range(int(value))
+
+
+def _in_range(value: int) -> int | None:
+    return value if -_INT64_MAX - 1 <= value <= _INT64_MAX else None
+
+
+def _scaled(column: pa.Array) -> tuple[pa.Array, int]:
+    """Timestamps of any unit → ns, those beyond int64 → null."""
+    factor = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}[column.type.unit]
+    units = column.cast(pa.int64())
+    limit = _INT64_MAX // factor
+    fits = pc.and_(pc.less_equal(units, limit), pc.greater_equal(units, -limit))
+    result = pc.multiply(pc.if_else(fits, units, None), factor)
+    return result, result.null_count - column.null_count
+
+
+def _fitting(column: pa.Array) -> tuple[pa.Array, int]:
+    """Integers of any width → int64, those beyond it → null."""
+    if pat.is_uint64(column.type):
+        column_fits = pc.less_equal(column, pa.scalar(_INT64_MAX, pa.uint64()))
+        result = pc.if_else(column_fits, column, None).cast(pa.int64())
+        return result, result.null_count - column.null_count
+    return column.cast(pa.int64()), 0
+
+

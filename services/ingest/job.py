@@ -1,0 +1,209 @@
+"""Ingest: a drop, partitioned by week and pn, its rows clustered by device.
+
+Read it top to bottom: list the drop, spill its rows in sorted runs, merge the runs into one file per pn.
+"""
+
+import shutil
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pyarrow as pa
+import structlog
+
+from services.contracts import CONTRACT_VERSION, layout
+from services.contracts.errors import BadInputError, LedgerError
+from services.contracts.manifest import Drop as DropFigures
+from services.contracts.manifest import Input, Manifest, Output, ledger_gap
+from services.contracts.tables import QUARANTINE, QUARANTINE_REASONS, RAW, raw_schema
+from services.ingest.drop import Drop, list_drop, read_footers, without_bad_files
+from services.ingest.runs import merged, read_slice
+from services.ingest.spill import Spilled, spill
+from services.lake.parquet import FileWriter, LocalFile, audit, group_bytes
+from services.lake.publish import Built, Inputs, Job, Outcome, publish, read_manifest
+from services.lake.scratch import require_room, scratch
+from services.lake.store import Store
+from services.runtime.gates import check_gates
+from services.runtime.progress import progress
+from services.runtime.settings import Settings
+from services.runtime.stage import StageRun
+
+log = structlog.get_logger()
+
+MAX_PARTITIONS = 2_000
+"""Beyond this a pn is no product but an identity, and small files would drown every reader."""
+
+
+def ingest(settings: Settings, source: Store, lake: Store, week: str) -> Outcome:
+    """Bring raw and quarantine of a week to what its drop says."""
+    run = StageRun(settings)
+    with scratch(lake, settings.scratch) as folder:
+
+        def build(inputs: Inputs, generation: int, fingerprint: str) -> Built:
+            return _Build(settings, source, lake, week, run, folder / "ingest", generation).build(inputs, fingerprint)
+
+        job = Job("ingest", week, byte_settings(settings), lambda: _inputs(settings, source, week), build)
+        return publish(lake, job, force=settings.force)
+
+
+def byte_settings(settings: Settings) -> dict[str, object]:
+    """The settings that change what ingest writes."""
+    return {"on_bad_file": settings.on_bad_file}
+
+
+def _inputs(settings: Settings, source: Store, week: str) -> Inputs:
+    return list_drop(source, week, settings.settle_seconds)
+
+
+class _Build:
+    """One attempt to make a week's files on scratch."""
+
+    def __init__(
+        self, settings: Settings, source: Store, lake: Store, week: str, run: StageRun, folder: Path, generation: int
+    ) -> None:
+        self._settings, self._source, self._lake, self._week = settings, source, lake, week
+        self._run, self._folder, self._generation = run, folder, generation
+
+    def build(self, inputs: Inputs, fingerprint: str) -> Built:
+        """Drop → audited files and the manifest that will name them."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.mkdir()
+        with self._run.step("read"):
+            drop, spilled = self._spill(read_footers(self._source, inputs))
+        pns = self._partitions(spilled)
+        schema = raw_schema(drop.extra.schema)
+        with self._run.step("write"):
+            files = self._write_partitions(pns, spilled, schema)
+            reasons, quarantine = self._write_quarantine(spilled)
+        files[layout.quarantine_key(self._week)] = quarantine
+        ledger = self._ledger(spilled, files, reasons)
+        figures = self._figures(inputs, drop, spilled, files, reasons, schema)
+        check_gates(self._settings.gates(), {"raw_bytes": figures.raw_bytes})
+        read = tuple(Input(key, etag, spilled.source_rows[key.rpartition("/")[2]]) for key, etag, _ in inputs.objects)
+
+        def manifest(outputs: tuple[Output, ...]) -> Manifest:
+            return Manifest(
+                stage="ingest",
+                week=self._week,
+                contract=CONTRACT_VERSION,
+                generation=self._generation,
+                fingerprint=fingerprint,
+                inputs=read,
+                outputs=outputs,
+                ledger=ledger,
+                run=self._run.finish(byte_settings(self._settings)),
+                drop=figures,
+            )
+
+        return Built(files, lambda key: self._write(key, [], schema, len(pns)), manifest)
+
+    def _spill(self, drop: Drop) -> tuple[Drop, Spilled]:
+        """Read all rows; bad files stop the run or are left out, and then the rest is read anew without them."""
+        while True:
+            drop = without_bad_files(drop, self._settings.on_bad_file)
+            groups = [file.metadata.row_group(g) for file in drop.files for g in range(file.metadata.num_row_groups)]
+            require_room(self._folder, 2 * sum(group.total_byte_size for group in groups))
+            with progress(f"ingest {self._week}", sum(file.metadata.num_rows for file in drop.files)) as shown:
+                spilled = spill(self._source, drop, self._folder, self._settings.workers, shown)
+            if not spilled.faults:
+                return drop, spilled
+            drop = drop._replace(faults=drop.faults + spilled.faults)
+
+    def _partitions(self, spilled: Spilled) -> list[str]:
+        rows = Counter[str]()
+        for run in spilled.runs:
+            rows.update({pn: stop - start for pn, (start, stop) in run.bounds.items()})
+        if len(rows) > MAX_PARTITIONS:
+            largest = ", ".join(f"{pn} ({count:,} rows)" for pn, count in rows.most_common(3))
+            raise BadInputError(
+                f"week {self._week}: column pn has {len(rows):,} values, at most {MAX_PARTITIONS:,} are products; "
+                f"the largest are {largest}. Ask the sender what pn holds now"
+            )
+        folded = Counter(pn.casefold() for pn in rows)
+        if max(folded.values(), default=0) > 1 and self._lake.folds_case():
+            same = sorted(pn for pn in rows if folded[pn.casefold()] > 1)
+            raise BadInputError(
+                f"week {self._week}: pn {' and '.join(same)} differ only in case and would be one file on this file "
+                "system; use a lake on a case-sensitive one or on S3"
+            )
+        return sorted(rows, key=str.encode)
+
+    def _write_partitions(self, pns: list[str], spilled: Spilled, schema: pa.Schema) -> dict[str, LocalFile]:
+        keys = {layout.partition_key("ingest", self._week, pn): pn for pn in pns}
+
+        def write(key: str) -> LocalFile:
+            runs = [read_slice(run, keys[key]) for run in spilled.runs if keys[key] in run.bounds]
+            return self._write(key, merged(runs), schema, len(pns))
+
+        with ThreadPoolExecutor(self._settings.workers) as pool:
+            return dict(zip(keys, pool.map(write, keys), strict=True))
+
+    def _write(self, key: str, chunks: object, schema: pa.Schema, partitions: int) -> LocalFile:
+        path = self._folder / key
+        writer = FileWriter(
+            path, schema, generation=self._generation, order=RAW.order, group=group_bytes(partitions)
+        )
+        with writer:
+            for chunk in chunks:  # type: ignore[attr-defined]
+                writer.append(chunk.select(schema.names))
+            file = writer.close()
+        audit(file, schema)
+        return file
+
+    def _write_quarantine(self, spilled: Spilled) -> tuple[Counter[str], LocalFile]:
+        reasons = Counter({reason: 0 for reason in QUARANTINE_REASONS})
+        path = self._folder / layout.quarantine_key(self._week)
+        writer = FileWriter(
+            path, QUARANTINE.schema, generation=self._generation, order=QUARANTINE.order, group=group_bytes(1)
+        )
+        with writer:
+            for part in spilled.quarantine:
+                rows = pa.ipc.open_file(pa.memory_map(str(part))).read_all()
+                reasons.update(rows["reason"].to_pylist())
+                writer.append(rows)
+            file = writer.close()
+        audit(file, QUARANTINE.schema)
+        return reasons, file
+
+    def _ledger(self, spilled: Spilled, files: dict[str, LocalFile], reasons: Counter[str]) -> dict[str, int]:
+        raw = sum(file.rows for key, file in files.items() if key.startswith("raw/"))
+        source = spilled.source_rows.total()
+        gap = ledger_gap({"source rows": source}, {"raw": raw, "quarantined": reasons.total()})
+        if gap:
+            raise LedgerError(f"ingest {self._week}: {gap}; nothing was published, this is a defect of the program")
+        return {"source_rows": source, "raw_rows": raw, "quarantined_rows": reasons.total()}
+
+    def _figures(
+        self,
+        inputs: Inputs,
+        drop: Drop,
+        spilled: Spilled,
+        files: dict[str, LocalFile],
+        reasons: Counter[str],
+        schema: pa.Schema,
+    ) -> DropFigures:
+        skipped: dict[str, list[str]] = {}
+        for fault in drop.faults:
+            skipped.setdefault(fault.file, []).append(str(fault))
+        return DropFigures(
+            raw_bytes=sum(size for _, _, size in inputs.objects),
+            raw_bytes_previous=previous_bytes(self._lake, self._week),
+            rows_by_file=dict(spilled.source_rows),
+            rows_by_pn={
+                layout.partition_of(key).pn: file.rows for key, file in files.items() if key.startswith("raw/")
+            },
+            quarantined=dict(reasons),
+            unusable_eventdates=spilled.unusable_eventdates,
+            skipped_files={file: "; ".join(reasons) for file, reasons in skipped.items()},
+            columns={field.name: str(field.type) for field in schema},
+        )
+
+
+def previous_bytes(lake: Store, week: str) -> int | None:
+    """Bytes of the newest earlier drop that was ingested; None where there is none."""
+    weeks = [name.removeprefix("week=") for name in lake.folders("_control/ingest/")]
+    for earlier in sorted((w for w in weeks if w < week), reverse=True):
+        manifest = read_manifest(lake, "ingest", earlier)
+        if manifest and manifest.drop:
+            return manifest.drop.raw_bytes
+    return None

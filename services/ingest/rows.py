@@ -1,0 +1,180 @@
+"""One batch of source rows → rows for raw, and rows for the quarantine with the reason."""
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from services.contracts import layout
+from services.contracts.source import ExtraColumns, is_binary, raw_name
+from services.contracts.tables import QUARANTINE, raw_schema
+from services.ingest.columns import decoded, ev_text, eventdate_ns, extra_column, pn_text, text, trimmed, ts_text
+from services.ingest.json_text import row_text
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+_DETAILS = {
+    "bad_utf8": "a string in column {} is not UTF-8",
+    "no_service_tag": "service_tag is null or blank",
+    "bad_pn": "pn cannot name a folder: it is . or .., holds a control character, or is longer than "
+    f"{layout.MAX_ENCODED_PN} bytes once encoded",
+}
+
+
+class Rows(NamedTuple):
+    """What became of a batch."""
+
+    raw: pa.Table
+    """Raw's columns and `pn`, both service_tag and pn as dictionaries."""
+    quarantined: pa.Table
+    unusable_eventdates: int
+
+
+def read_rows(batch: pa.RecordBatch, file: str, first_row: int, extra: ExtraColumns) -> Rows:
+    """Judge and convert a batch whose first row is row `first_row` of the file."""
+    numbers = pa.array(np.arange(first_row, first_row + batch.num_rows))
+    broken = _broken_strings(batch)
+    refused = [_refused(batch, numbers, file, "bad_utf8", broken)] if broken else []
+    if broken:
+        good = np.ones(batch.num_rows, dtype=bool)
+        good[list(broken)] = False
+        # Dictionaries would carry the broken strings along.
+        plain = {name: decoded(batch[name]) for name in batch.schema.names}
+        batch, numbers = pa.RecordBatch.from_pydict(plain).filter(pa.array(good)), numbers.filter(pa.array(good))
+    tags, pns = trimmed(batch["service_tag"]), pn_text(_column(batch, "pn"))
+    reasons = _reasons(tags, pns)
+    for reason in ("no_service_tag", "bad_pn"):
+        rows = np.flatnonzero(reasons == reason)
+        if len(rows):
+            refused.append(_refused(batch, numbers, file, reason, dict.fromkeys(rows.tolist(), "")))
+    kept = pa.array(reasons == "")
+    raw, unusable = _raw(batch, file, numbers, tags, pns, extra)
+    return Rows(raw.filter(kept) if refused else raw, _in_order(refused), unusable)
+
+
+def _raw(
+    batch: pa.RecordBatch, file: str, numbers: pa.Array, tags: pa.Array, pns: pa.Array, extra: ExtraColumns
+) -> tuple[pa.Table, int]:
+    eventdates, unusable = eventdate_ns(_column(batch, "eventdate"))
+    columns = {
+        "service_tag": tags,
+        "cat": text(batch["cat"]),
+        "ev": ev_text(batch["ev"]),
+        "ts": ts_text(_column(batch, "ts")),
+        "eventdate": eventdates,
+        "source_file": pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(numbers), np.int32)), [file]),
+        "source_row": numbers,
+    }
+    there = {raw_name(name): name for name in batch.schema.names}
+    for field in extra.schema:
+        column = _column(batch, there.get(field.name, field.name))
+        columns[field.name] = extra_column(column, field.type, as_json=field.name in extra.as_json)
+    names = raw_schema(extra.schema).names
+    return pa.table({**{name: columns[name] for name in names}, "pn": _named(pns)}), unusable
+
+
+def _named(pns: pa.Array) -> pa.Array:
+    """Null and empty pn → UNKNOWN, on the dictionary."""
+    values = pns.dictionary.to_pylist()
+    indices = pc.fill_null(pns.indices, len(values))
+    named = pa.array([value or layout.UNKNOWN_PN for value in values] + [layout.UNKNOWN_PN], pa.string())
+    again = named.dictionary_encode()  # an empty pn, a null one and one named UNKNOWN are the same
+    return pa.DictionaryArray.from_arrays(again.indices.take(indices), again.dictionary)
+
+
+def _reasons(tags: pa.Array, pns: pa.Array) -> np.ndarray:
+    """The first reason that applies to each row, or the empty string."""
+    no_tag = _where(tags, lambda tag: not tag, null=True)
+    bad_pn = _where(pns, _is_bad_pn, null=False)
+    return np.where(no_tag, "no_service_tag", np.where(bad_pn, "bad_pn", ""))
+
+
+def _where(column: pa.Array, test: Callable[[str], bool], *, null: bool) -> np.ndarray:
+    """A test of each row's value, made once per value of its dictionary."""
+    verdicts = np.array([bool(test(v)) for v in column.dictionary.to_pylist()] + [null])
+    return verdicts[pc.fill_null(column.indices, len(verdicts) - 1).to_numpy()]
+
+
+def _is_bad_pn(pn: str) -> bool:
+    return pn in (".", "..") or bool(_CONTROL.search(pn)) or len(layout.encode_pn(pn)) > layout.MAX_ENCODED_PN
+
+
+def _column(batch: pa.RecordBatch, name: str) -> pa.Array:
+    return batch[name] if name in batch.schema.names else pa.nulls(batch.num_rows)
+
+
+def _broken_strings(batch: pa.RecordBatch) -> dict[int, str]:
+    """Rows with a string that is not UTF-8, and the first column where it is."""
+    broken: dict[int, str] = {}
+    for name in batch.schema.names:
+        column = batch[name]
+        if name == "ev" and is_binary(column.type):
+            column = ev_text(column)
+        if _is_valid(column):
+            continue
+        column = decoded(column)
+        for row in range(len(column)):
+            if not _is_valid(column.take(pa.array([row]))):
+                broken.setdefault(row, name)
+    return broken
+
+
+def _is_valid(column: pa.Array) -> bool:
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _refused(batch: pa.RecordBatch, numbers: pa.Array, file: str, reason: str, rows: dict[int, str]) -> pa.Table:
+    """Quarantine rows; `rows` maps a row of the batch to the column at fault."""
+    places = pa.array(sorted(rows), pa.int64())
+    taken = {name: _readable(decoded(batch[name]).take(places)) for name in batch.schema.names}
+    texts = [row_text({name: values[i] for name, values in taken.items()}) for i in range(len(places))]
+    return pa.table(
+        [
+            texts,
+            [reason] * len(places),
+            [_DETAILS[reason].format(rows[place]) for place in sorted(rows)],
+            [file] * len(places),
+            numbers.take(places),
+        ],
+        schema=_QUARANTINE_PLAIN,
+    )
+
+
+def _readable(column: pa.Array) -> list[object]:
+    """Values as Python objects, broken strings as bytes at whatever depth."""
+    return column.to_pylist() if _is_valid(column) else [_python(value) for value in column]
+
+
+def _python(value: pa.Scalar) -> object:
+    if not value.is_valid:
+        return None
+    match value:
+        case pa.StructScalar():
+            return {name: _python(value[name]) for name in value}
+        case pa.ListScalar() | pa.LargeListScalar() | pa.FixedSizeListScalar() | pa.MapScalar():
+            return [_python(item) for item in value.values]
+        case pa.StringScalar() | pa.LargeStringScalar() | pa.StringViewScalar():
+            content = value.as_buffer().to_pybytes()
+            try:
+                return content.decode()
+            except UnicodeDecodeError:
+                return content
+        case _:
+            return value.as_py()
+
+
+def _in_order(refused: list[pa.Table]) -> pa.Table:
+    if not refused:
+        return _QUARANTINE_PLAIN.empty_table()
+    return pa.concat_tables(refused).sort_by("source_row")
+
+
+_QUARANTINE_PLAIN = pa.schema(
+    [field.with_type(pa.string()) if pa.types.is_dictionary(field.type) else field for field in QUARANTINE.schema]
+)

@@ -1,0 +1,134 @@
+"""First pass over a drop: read every file once, judge each row, sort what is kept into runs on scratch."""
+
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from services.contracts.errors import Fault
+from services.ingest.drop import Drop, SourceFile, first_line, parquet_file
+from services.ingest.rows import Rows, read_rows
+from services.ingest.runs import RUN_BYTES, Run, write_run
+from services.lake.local import full_disk_is_temporary
+from services.lake.parquet import iter_tables
+from services.lake.store import Store
+from services.runtime.progress import Progress
+
+_BATCH_BYTES = 8 * 1024**2
+_TASK_BYTES = 128 * 1024**2
+"""Row groups read by one worker in a row; a larger row group is one task, read in batches."""
+
+
+class Task(NamedTuple):
+    """Consecutive row groups of a file."""
+
+    name: str
+    file: SourceFile
+    groups: list[int]
+    first_row: int
+    rows: int
+
+
+class Spilled(NamedTuple):
+    """What one task, or all of them in order, left on scratch."""
+
+    runs: tuple[Run, ...] = ()
+    quarantine: tuple[Path, ...] = ()
+    source_rows: Counter[str] = Counter()
+    """By file."""
+    unusable_eventdates: int = 0
+    faults: tuple[Fault, ...] = ()
+
+
+def spill(source: Store, drop: Drop, folder: Path, workers: int, shown: Progress) -> Spilled:
+    """Read the drop into runs, in the order of file and row; what cannot be read becomes a fault."""
+    tasks = [task for file in drop.files for task in _tasks(file)]
+    with ThreadPoolExecutor(workers) as pool:
+        parts = list(pool.map(lambda task: _spill_task(source, drop, task, folder, shown), tasks))
+    return Spilled(
+        runs=tuple(run for part in parts for run in part.runs),
+        quarantine=tuple(path for part in parts for path in part.quarantine),
+        source_rows=sum((part.source_rows for part in parts), Counter({file.name: 0 for file in drop.files})),
+        unusable_eventdates=sum(part.unusable_eventdates for part in parts),
+        faults=tuple(dict.fromkeys(fault for part in parts for fault in part.faults)),
+    )
+
+
+def _tasks(file: SourceFile) -> Iterator[Task]:
+    groups: list[int] = []
+    first = rows = size = 0
+    for group in range(file.metadata.num_row_groups):
+        about = file.metadata.row_group(group)
+        groups.append(group)
+        rows, size = rows + about.num_rows, size + about.total_byte_size
+        if size >= _TASK_BYTES or group == file.metadata.num_row_groups - 1:
+            yield Task(f"{file.name}-{groups[0]}", file, groups, first, rows)
+            first, groups, rows, size = first + rows, [], 0, 0
+
+
+def _spill_task(source: Store, drop: Drop, task: Task, folder: Path, shown: Progress) -> Spilled:
+    writer = _TaskWriter(task, folder)
+    row = task.first_row
+    unusable = 0
+    with source.open(task.file.key, task.file.etag) as handle:
+        batches = _batches(handle, task)
+        while True:
+            try:
+                batch = next(batches, None)
+            except (OSError, pa.ArrowException) as unreadable:
+                reason = f"its rows cannot be read after row {row} ({first_line(unreadable)})"
+                return Spilled(faults=(Fault(task.file.name, None, reason),))
+            if batch is None:
+                break
+            rows = read_rows(batch, task.file.name, row, drop.extra)
+            writer.add(rows)
+            row += batch.num_rows
+            unusable += rows.unusable_eventdates
+            shown.advance(batch.num_rows)
+    if row - task.first_row != task.rows:
+        reason = f"its footer claims {task.rows} rows where {row - task.first_row} can be read"
+        return Spilled(faults=(Fault(task.file.name, None, reason),))
+    runs, quarantine = writer.close()
+    return Spilled(runs, quarantine, Counter({task.file.name: row - task.first_row}), unusable)
+
+
+def _batches(handle: pa.NativeFile, task: Task) -> Iterator[pa.RecordBatch]:
+    reader = parquet_file(handle, task.file.metadata)
+    yield from iter_tables(reader, task.groups, None, _BATCH_BYTES)
+
+
+class _TaskWriter:
+    """Gathers a task's rows to the size of a run."""
+
+    def __init__(self, task: Task, folder: Path) -> None:
+        self._name, self._folder = task.name, folder
+        self._pending: list[pa.Table] = []
+        self._pending_bytes = 0
+        self._runs: list[Run] = []
+        self._quarantine: list[Path] = []
+
+    def add(self, rows: Rows) -> None:
+        self._pending.append(rows.raw)
+        self._pending_bytes += rows.raw.nbytes
+        if self._pending_bytes >= RUN_BYTES:
+            self._flush()
+        if rows.quarantined.num_rows:
+            path = self._folder / f"{self._name}-{len(self._quarantine)}.quarantine"
+            with full_disk_is_temporary(path), pa.OSFile(str(path), "wb") as sink:
+                with pa.ipc.new_file(sink, rows.quarantined.schema) as out:
+                    out.write_table(rows.quarantined)
+            self._quarantine.append(path)
+
+    def _flush(self) -> None:
+        rows = pa.concat_tables(self._pending)
+        self._pending, self._pending_bytes = [], 0
+        if rows.num_rows:
+            self._runs.append(write_run(rows, self._folder / f"{self._name}-{len(self._runs)}.run"))
+
+    def close(self) -> tuple[tuple[Run, ...], tuple[Path, ...]]:
+        if self._pending:
+            self._flush()
+        return tuple(self._runs), tuple(self._quarantine)

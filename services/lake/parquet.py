@@ -1,0 +1,219 @@
+"""Parquet as the lake has it: bounded reading, deterministic writing, and an audit of what was written."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from services.contracts import CONTRACT_VERSION
+from services.contracts.errors import LedgerError, TemporaryError
+from services.lake.local import full_disk_is_temporary
+
+GROUP_BYTES = 16 * 1024**2
+"""Text in a row group. Readers hold one per file: larger ones save nothing here, smaller ones compress worse."""
+_SMALLEST_GROUP = 128 * 1024
+_ALL_GROUPS = 192 * 1024**2
+"""Text in one row group of every partition of a week together: what clean may have to hold at once."""
+_ROW_OVERHEAD = 64
+"""Bytes that a row counts for beside its text, so that rows without text close row groups too."""
+_TEXT = ("ev", "row")
+"""The large text columns: no statistics and no dictionary, both would only cost."""
+_PAGE_BYTES = 256 * 1024
+"""A page of a column is the least that a reader unpacks."""
+
+
+class LocalFile(NamedTuple):
+    """A finished Parquet file on local disk."""
+
+    path: Path
+    sha256: str
+    rows: int
+    bytes: int
+
+
+def group_bytes(partitions: int) -> int:
+    """Text in a row group of a week with so many partitions: it depends on the data alone."""
+    return max(_SMALLEST_GROUP, min(GROUP_BYTES, _ALL_GROUPS // max(partitions, 1)))
+
+
+class FileWriter:
+    """Writes one Parquet file whose bytes depend on the rows and their order alone.
+
+    Row groups close where the text reaches a size, however the rows arrive. The SHA-256 is taken of
+    the bytes as they leave the writer, before any disk has seen them.
+    """
+
+    def __init__(self, path: Path, schema: pa.Schema, *, generation: int, order: tuple[str, ...], group: int) -> None:
+        self._path, self._group = path, group
+        stamp = {"eventlog.contract": str(CONTRACT_VERSION), "eventlog.generation": str(generation)}
+        self._schema = schema.with_metadata(stamp)
+        self._pending: list[pa.Table] = []
+        self._pending_bytes = 0
+        self.rows = 0
+        with full_disk_is_temporary(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._sink = _HashingFile(path)
+        self._writer = pq.ParquetWriter(self._sink, self._schema, **_options(self._schema, order))
+
+    def append(self, rows: pa.Table) -> None:
+        """Add rows that follow all earlier ones in the file's order."""
+        start = 0
+        ends = np.cumsum(_row_bytes(rows))
+        while start < rows.num_rows:
+            done = ends[start - 1] if start else 0
+            room = self._group - self._pending_bytes
+            stop = int(np.searchsorted(ends, done + room)) + 1
+            if stop > rows.num_rows:
+                self._pending.append(rows.slice(start))
+                self._pending_bytes += int(ends[-1] - done)
+                break
+            self._pending.append(rows.slice(start, stop - start))
+            self._flush()
+            start = stop
+        self.rows += rows.num_rows
+
+    def _flush(self) -> None:
+        if not self._pending:
+            return
+        # One chunk: page boundaries would otherwise follow the chunks that the rows came in.
+        group = pa.concat_tables(self._pending).cast(self._schema).unify_dictionaries().combine_chunks()
+        self._pending, self._pending_bytes = [], 0
+        with full_disk_is_temporary(self._path):
+            self._writer.write_table(group, row_group_size=max(group.num_rows, 1))
+
+    def close(self) -> LocalFile:
+        """Finish the file."""
+        self._flush()
+        with full_disk_is_temporary(self._path):
+            self._writer.close()
+            self._sink.close()
+        return LocalFile(self._path, self._sink.sha256(), self.rows, self._path.stat().st_size)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._sink.close()
+
+
+def audit(file: LocalFile, schema: pa.Schema) -> None:
+    """Read a finished file back as a reader will: footer, schema, counts, every column but the large text.
+
+    The large text is covered by its pages' checksums and by the SHA-256 that the store checks.
+    """
+    with pq.ParquetFile(file.path, page_checksum_verification=True) as reader:
+        found = reader.schema_arrow.remove_metadata()
+        if not found.equals(schema.remove_metadata()):
+            raise LedgerError(f"{file.path.name}: the schema that was written is not the contract's: {found}")
+        columns = [name for name in schema.names if name not in _TEXT]
+        rows = 0
+        try:
+            for batch in reader.iter_batches(batch_size=1 << 17, columns=columns, use_threads=False):
+                rows += batch.num_rows
+                _check_nulls(file, schema, batch)
+        except (OSError, pa.ArrowException) as broken:
+            raise TemporaryError(f"{file.path.name}: what was written cannot be read back ({broken})") from broken
+    if not rows == file.rows == reader.metadata.num_rows:
+        raise LedgerError(f"{file.path.name}: {file.rows} rows were written and {rows} read back")
+
+
+def iter_tables(
+    file: pq.ParquetFile, groups: list[int], columns: list[str] | None, target_bytes: int
+) -> Iterator[pa.RecordBatch]:
+    """The rows of some row groups, in batches that stay near a size in bytes whatever a row weighs."""
+    metadata = file.metadata
+    rows = sum(metadata.row_group(g).num_rows for g in groups)
+    size = sum(metadata.row_group(g).total_byte_size for g in groups)
+    batch_rows = max(16, min(16_384, int(target_bytes / max(size / max(rows, 1), 1))))
+    yield from file.iter_batches(batch_size=batch_rows, row_groups=groups, columns=columns, use_threads=False)
+
+
+class _HashingFile:
+    """A file that knows the SHA-256 of what was written to it."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("wb", buffering=0)
+        self._hash = hashlib.sha256()
+
+    def write(self, data: bytes) -> int:
+        view = memoryview(data)
+        self._hash.update(view)
+        while view:
+            view = view[self._file.write(view) or 0 :]
+        return len(data)
+
+    def sha256(self) -> str:
+        return self._hash.hexdigest()
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def flush(self) -> None:
+        self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()
+
+    @property
+    def closed(self) -> bool:
+        return self._file.closed
+
+
+def _options(schema: pa.Schema, order: tuple[str, ...]) -> dict[str, object]:
+    """Every choice that decides bytes, pinned."""
+    plain = [name for name in ("event_key", "source_row", "eventdate", "valid_timestamp", *_TEXT) if name in schema.names]
+    leaves = [pa.field(f.name, f.type) for f in schema]
+    return {
+        "version": "2.6",
+        "data_page_version": "1.0",
+        "compression": "zstd",
+        "compression_level": 1,  # level 3 gives the same size here and takes a third longer
+        "use_dictionary": [_leaf(f) for f in leaves if f.name not in plain],
+        "column_encoding": {
+            name: "DELTA_BINARY_PACKED" for name in plain if pa.types.is_integer(schema.field(name).type)
+        },
+        "write_statistics": [_leaf(f) for f in leaves if f.name not in _TEXT],
+        "write_page_checksum": True,
+        "data_page_size": _PAGE_BYTES,
+        "dictionary_pagesize_limit": 1024 * 1024,
+        "sorting_columns": pq.SortingColumn.from_ordering(schema, [(name, "ascending") for name in order]),
+    }
+
+
+def _leaf(field: pa.Field) -> str:
+    return str(field.name)
+
+
+def _row_bytes(rows: pa.Table) -> np.ndarray:
+    total = np.full(rows.num_rows, _ROW_OVERHEAD, dtype=np.int64)
+    for name in _TEXT:
+        if name in rows.column_names:
+            lengths = pc.fill_null(pc.binary_length(rows[name]), 0)
+            total += lengths.to_numpy()
+    return total
+
+
+def _check_nulls(file: LocalFile, schema: pa.Schema, batch: pa.RecordBatch) -> None:
+    for name in batch.schema.names:
+        if not schema.field(name).nullable and batch[name].null_count:
+            raise LedgerError(f"{file.path.name}: column {name} holds nulls that the contract does not allow")
+
+
+def open_file_limit() -> None:
+    """Let this process hold a file open for each of 2,000 partitions, where the system allows it."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 8192 if hard == resource.RLIM_INFINITY else min(hard, 8192)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+

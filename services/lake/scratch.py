@@ -1,0 +1,54 @@
+"""Local disk for one run: made at its start, gone at its end, and after a crash removed by the next run."""
+
+import fcntl
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from services.contracts.errors import TemporaryError
+from services.lake.local import full_disk_is_temporary
+from services.lake.store import Store
+
+_PREFIX = "eventlog-run-"
+
+
+@contextmanager
+def scratch(store: Store, chosen: Path | None) -> Iterator[Path]:
+    """A folder of this run's own: beside a local lake, else in the chosen folder or the system's."""
+    root = store.scratch_folder() or chosen or Path(tempfile.gettempdir())
+    folder = root / f"{_PREFIX}{uuid.uuid4().hex}"
+    with full_disk_is_temporary(root):
+        root.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(root)
+        folder.mkdir()
+        lock = (folder / "lock").open("w")
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def require_room(folder: Path, needed: int) -> None:
+    """TemporaryError, saying how much is needed, when the disk has less."""
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise TemporaryError(
+            f"{folder}: about {needed / 1e9:.1f} GB of scratch are needed and {free / 1e9:.1f} GB are free; "
+            "make room or name another folder by EVENTLOG_SCRATCH"
+        )
+
+
+def _remove_leftovers(root: Path) -> None:
+    """Remove the folders whose run is dead: its lock went with it."""
+    for folder in root.glob(f"{_PREFIX}*"):
+        try:
+            with (folder / "lock").open("r+") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
+        except OSError:  # its run lives, has just begun, or is another user's
+            continue

@@ -1,0 +1,29 @@
+"""Structured logs on stderr: JSON for machines, coloured lines for a terminal.
+
+A log line never holds a row's content, a service tag or a secret.
+"""
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+
+
+def configure_logs(verbosity: int) -> None:
+    """Set up logging once per process; verbosity -1 warnings only, 0 the story of the run, 1 debug."""
+    level = {-1: logging.WARNING, 0: logging.INFO}.get(verbosity, logging.DEBUG)
+    processors: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    if sys.stderr.isatty():
+        processors.append(structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback))
+    else:
+        processors += [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+    structlog.configure(
+        processors=processors,
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )

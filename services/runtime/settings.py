@@ -1,0 +1,138 @@
+"""Every setting: `EVENTLOG_<NAME>` in the environment, or the option of the same name.
+
+This is the only place where the environment enters. Settings are frozen.
+"""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from services.contracts import layout
+from services.contracts.errors import UsageError
+from services.contracts.manifest import Figures
+from services.runtime.limits import cpu_limit
+
+PREFIX = "EVENTLOG_"
+# Kubernetes puts these into every pod for each Service whose name begins with "eventlog-".
+_SERVICE_LINK = re.compile(r"EVENTLOG_.*_(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)")
+
+Ratio = Annotated[float | None, Field(ge=0, le=1)]
+
+
+class Settings(BaseSettings):
+    """Settings of all stages; each field is followed by what it means, its unit and its reason."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="forbid", use_attribute_docstrings=True, env_ignore_empty=True
+    )
+
+    source: str = "data"
+    """Where drops arrive: a folder or s3://bucket/prefix with one folder a week."""
+    lake: str = "lake"
+    """Where results go: a folder or s3://bucket/prefix."""
+    week: str = "auto"
+    """The drop to process, YYYY-MM-DD; auto: every drop that is new or changed."""
+    force: bool = False
+    """Publish a new generation even where nothing changed."""
+    workers: int = Field(default_factory=cpu_limit, ge=1, le=256)
+    """Batches worked on at once; it changes no byte of the result."""
+    memory_limit: int | None = Field(default=None, ge=64 * 1024**2)
+    """Bytes that a stage may use; by default the container's limit, at most 1 GiB. It changes no byte of the result."""
+    scratch: Path | None = None
+    """Folder for temporary files of an S3 lake, by default the system's; a local lake uses its own disk."""
+    kernel: Literal["auto", "native", "python"] = "auto"
+    """What reads ev: the compiled kernel, or Python; auto: the compiled one where it is installed."""
+    on_bad_file: Literal["stop", "skip"] = "stop"
+    """What ingest does about a source file that cannot be taken."""
+    settle_seconds: int = Field(default=0, ge=0)
+    """A drop whose newest file is younger than this is still arriving."""
+    window_days_before: int = Field(default=400, ge=0)
+    """Days before the week within which an event can have happened: devices that were offline send late."""
+    window_days_after: int = Field(default=8, ge=0)
+    """Days after it: a folder may be named for its week's first day."""
+    day_first: bool = False
+    """Read 5/8/2024 as 5 August instead of May 8."""
+    volatile_fields: Annotated[tuple[str, ...], NoDecode] = ("LogTime", "UploadTime", "SeqNo", "BatchId")
+    """Top-level fields of ev that differ between re-sends of one event; comma-separated."""
+    feature_weeks: int = Field(default=13, ge=0)
+    """Newest clean weeks that the features cover; 0: all."""
+    gate_missing_timestamp_ratio: Ratio = None
+    """Largest share of raw rows without any timestamp; above it nothing is published (exit 4)."""
+    gate_invalid_timestamp_ratio: Ratio = None
+    """Largest share of raw rows whose first timestamp is unusable."""
+    gate_valid_timestamp_coverage: Ratio = None
+    """Smallest share of clean rows with a valid timestamp."""
+    gate_missing_event_id_ratio: Ratio = None
+    """Largest share of raw rows without an EventId."""
+    gate_ev_unparsable_ratio: Ratio = None
+    """Largest share of raw rows whose ev cannot be read."""
+    gate_duplicate_ratio: Ratio = None
+    """Largest share of raw rows that are re-sends."""
+    gate_error_ratio: Ratio = None
+    """Largest share of clean rows that are errors."""
+    gate_event_id_conflicts: int | None = Field(default=None, ge=0)
+    """Most groups merged by EventId whose payloads differ."""
+    gate_raw_bytes: int | None = Field(default=None, ge=0)
+    """Largest drop, in bytes."""
+    pushgateway: str | None = None
+    """Address of a Prometheus Pushgateway; none: no metrics are pushed."""
+    run_id: str | None = None
+    """Name of the run in logs, metrics and manifests, such as the workflow's; by default a random one."""
+    attempt: int = Field(default=0, ge=0)
+    """Which retry this is, from 0."""
+    termination_log: Path = Path("/dev/termination-log")
+    """Where Kubernetes expects the last words of a container; written only where it exists."""
+
+    @field_validator("volatile_fields", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
+
+    @field_validator("week")
+    @classmethod
+    def _a_date(cls, value: str) -> str:
+        if value != "auto" and not layout.is_week(value):
+            raise ValueError("must be a calendar date such as 2024-05-10, or auto")
+        return value
+
+    @field_validator("source", "lake")
+    @classmethod
+    def _a_place(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("must name a folder or s3://bucket/prefix")
+        return value
+
+    def gates(self) -> dict[str, float]:
+        """The gates that are set, by figure."""
+        names = [*Figures.__dataclass_fields__, "raw_bytes"]
+        return {name: gate for name in names if (gate := getattr(self, f"gate_{name}")) is not None}
+
+
+def load_settings(**options: Any) -> Settings:
+    """Settings from the environment, overridden by the options that are not None; UsageError names every fault."""
+    unknown = [
+        name
+        for name in sorted(os.environ)
+        if name.upper().startswith(PREFIX)
+        and name.upper().removeprefix(PREFIX).lower() not in Settings.model_fields
+        and not _SERVICE_LINK.fullmatch(name.upper())
+    ]
+    faults = [f"{name} is not a setting of this program; see `eventlog config show`" for name in unknown]
+    given = {name: value for name, value in options.items() if value is not None}
+    try:
+        settings = Settings(**given)
+    except ValidationError as invalid:
+        faults += [_fault(error["loc"], error["msg"], error["input"], given) for error in invalid.errors()]
+    if faults:
+        raise UsageError("; ".join(faults))
+    return settings
+
+
+def _fault(where: tuple[int | str, ...], message: str, value: object, given: dict[str, Any]) -> str:
+    name = str(where[0])
+    shown = f"--{name.replace('_', '-')}" if name in given else f"{PREFIX}{name.upper()}"
+    return f"{shown}={value}: {message.removeprefix('Value error, ')}"
