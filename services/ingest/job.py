@@ -16,12 +16,13 @@ from services.contracts.errors import BadInputError, LedgerError
 from services.contracts.manifest import Drop as DropFigures
 from services.contracts.manifest import Input, Manifest, Output, ledger_gap
 from services.contracts.tables import QUARANTINE, QUARANTINE_REASONS, RAW, raw_schema
-from services.ingest.drop import Drop, list_drop, read_footers, without_bad_files
+from services.ingest.drop import Drop, read_footers, without_bad_files
 from services.ingest.runs import merged, read_slice
 from services.ingest.spill import Spilled, spill
 from services.lake.parquet import FileWriter, LocalFile, audit, group_bytes
 from services.lake.publish import Built, Inputs, Job, Outcome, publish, read_manifest
 from services.lake.scratch import require_room, scratch
+from services.lake.source import list_drop
 from services.lake.store import Store
 from services.runtime.gates import check_gates
 from services.runtime.progress import progress
@@ -42,13 +43,8 @@ def ingest(settings: Settings, source: Store, lake: Store, week: str) -> Outcome
         def build(inputs: Inputs, generation: int, fingerprint: str) -> Built:
             return _Build(settings, source, lake, week, run, folder / "ingest", generation).build(inputs, fingerprint)
 
-        job = Job("ingest", week, byte_settings(settings), lambda: _inputs(settings, source, week), build)
+        job = Job("ingest", week, settings.bytes_of("ingest"), lambda: _inputs(settings, source, week), build)
         return publish(lake, job, force=settings.force)
-
-
-def byte_settings(settings: Settings) -> dict[str, object]:
-    """The settings that change what ingest writes."""
-    return {"on_bad_file": settings.on_bad_file}
 
 
 def _inputs(settings: Settings, source: Store, week: str) -> Inputs:
@@ -91,7 +87,7 @@ class _Build:
                 inputs=read,
                 outputs=outputs,
                 ledger=ledger,
-                run=self._run.finish(byte_settings(self._settings)),
+                run=self._run.finish(self._settings.bytes_of("ingest")),
                 drop=figures,
             )
 

@@ -12,10 +12,8 @@ _OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
 
 def json_column(column: pa.Array) -> pa.Array:
     """Each value as canonical JSON, null fields of structs left out at every level; null stays null."""
-    return pa.array(
-        [None if value is None else _dumps(without_nulls(value)) for value in column.to_pylist(maps_as_pydicts="lossy")],
-        pa.string(),
-    )
+    trees = [_tree(value, column.type) for value in column.to_pylist()]
+    return pa.array([None if tree is None else _dumps(tree) for tree in trees], pa.string())
 
 
 def json_value(value: Any) -> Any:
@@ -40,15 +38,17 @@ def row_text(row: dict[str, Any]) -> str:
     return _dumps(json_value(row))
 
 
-def without_nulls(value: Any) -> Any:
-    """A nested value without the null fields of its objects."""
-    match value:
-        case dict():
-            return {key: without_nulls(item) for key, item in value.items() if item is not None}
-        case list():
-            return [without_nulls(item) for item in value]
-        case _:
-            return value
+def _tree(value: Any, type_: pa.DataType) -> Any:
+    """What Arrow made of a nested value, as objects and lists; a map is an object, the last of equal keys wins."""
+    if value is None:
+        return None
+    if pa.types.is_struct(type_):
+        return {f.name: _tree(value[f.name], f.type) for f in type_ if value[f.name] is not None}
+    if pa.types.is_map(type_):
+        return {key: _tree(item, type_.item_type) for key, item in value}
+    if pa.types.is_list(type_):
+        return [_tree(item, type_.value_type) for item in value]
+    return value
 
 
 def _dumps(value: Any) -> str:

@@ -136,6 +136,15 @@ def iter_tables(
     yield from file.iter_batches(batch_size=batch_rows, row_groups=groups, columns=columns, use_threads=False)
 
 
+def read_group(handle: pa.NativeFile, metadata: pq.FileMetaData, index: int, columns: list[str]) -> pa.Table:
+    """One row group of a lake's file; TemporaryError where its bytes are not those that were written."""
+    try:
+        reader = pq.ParquetFile(handle, metadata=metadata, page_checksum_verification=True)
+        return reader.read_row_group(index, columns=columns, use_threads=False)
+    except (OSError, pa.ArrowException) as broken:
+        raise TemporaryError(f"a row group cannot be read ({broken}); if it stays so, run the stage before by --force") from broken
+
+
 class _HashingFile:
     """A file that knows the SHA-256 of what was written to it."""
 

@@ -1,0 +1,18 @@
+"""The container's door: `python -m services.clean --week 2024-05-10`."""
+
+import sys
+
+from services.lake.publish import Outcome
+from services.lake.store import open_store
+from services.runtime.door import stage_door
+from services.runtime.settings import Settings
+
+
+def _run(settings: Settings) -> Outcome:
+    from services.clean.job import clean  # after the first log line
+
+    return clean(settings, open_store(settings.lake), settings.week)
+
+
+if __name__ == "__main__":
+    sys.exit(stage_door("clean", _run, sys.argv[1:]))

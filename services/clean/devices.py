@@ -1,0 +1,159 @@
+"""Whole devices, in order, from a week's partitions: the sweep that lets clean hold no week in memory.
+
+Every partition is sorted by service_tag. Row groups are read in the order of their first tag; all rows below
+the next unread group's first tag are then complete, over all partitions.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from services.lake.local import full_disk_is_temporary
+from services.lake.parquet import read_group
+from services.lake.store import Store
+
+_CHUNK_BYTES = 24 * 1024**2
+"""Complete rows are handed on once there are so many: fewer, larger steps cost less."""
+_HELD_BYTES = 320 * 1024**2
+"""What may wait in memory for its device to be complete; more of it waits on scratch, memory-mapped."""
+
+
+class Group(NamedTuple):
+    """A row group of one partition."""
+
+    first_tag: str
+    pn: str
+    index: int
+    rows: int
+    key: str
+    etag: str
+    metadata: pq.FileMetaData
+
+
+def groups_in_order(pn: str, key: str, etag: str, metadata: pq.FileMetaData, lake: Store) -> Iterator[Group]:
+    """A partition's row groups with their first tags."""
+    column = metadata.schema.names.index("service_tag")
+    for index in range(metadata.num_row_groups):
+        about = metadata.row_group(index)
+        if not about.num_rows:
+            continue
+        statistics = about.column(column).statistics
+        if statistics and statistics.has_min_max:
+            first = statistics.min
+        else:  # writers leave out the statistics of very long values
+            with lake.open(key, etag) as handle:
+                first = read_group(handle, metadata, index, ["service_tag"])["service_tag"][0].as_py()
+        yield Group(first, pn, index, about.num_rows, key, etag, metadata)
+
+
+def whole_devices(groups: Iterable[tuple[Group, pa.Table]], scratch: Path) -> Iterator[pa.Table]:
+    """Tables of complete devices, in the order of their tags, from groups read in the order of first tags.
+
+    A device is never split; one that does not fit in memory comes as a table on memory-mapped scratch.
+    """
+    held = _Held(scratch)
+    for group, rows in groups:
+        if held.added >= _CHUNK_BYTES:
+            complete = held.take_below(group.first_tag)
+            if complete is not None:
+                yield complete
+        held.add(group.pn, rows)
+    rest = held.take_below(None)
+    if rest is not None:
+        yield rest
+
+
+class _Part(NamedTuple):
+    """Some rows of one partition."""
+
+    rows: pa.Table
+    in_memory: bool
+
+
+class _Held:
+    """Rows whose devices may not be complete yet, by partition."""
+
+    def __init__(self, scratch: Path) -> None:
+        self._scratch = scratch
+        self._parts: dict[str, list[_Part]] = {}
+        self._spilled = 0
+        self.added = 0
+        """Bytes that came since rows were last taken."""
+
+    def add(self, pn: str, rows: pa.Table) -> None:
+        self._parts.setdefault(pn, []).append(_Part(rows, in_memory=True))
+        self.added += rows.nbytes
+        if self.added > _HELD_BYTES:  # no device was completed by all of this
+            self._spill()
+
+    def take_below(self, tag: str | None) -> pa.Table | None:
+        """Everything with a smaller tag (None: everything), or None where there is nothing."""
+        taken: list[pa.Table] = []
+        for pn, parts in self._parts.items():
+            self._parts[pn] = []
+            for rows, in_memory in parts:
+                cut = rows.num_rows if tag is None else bisect_left(_Tags(rows["service_tag"]), tag)
+                taken += [rows.slice(0, cut)] if cut else []
+                self._parts[pn] += [_Part(rows.slice(cut), in_memory)] if cut < rows.num_rows else []
+        if not taken:
+            return None
+        self.added = 0
+        return pa.concat_tables(taken)
+
+    def _spill(self) -> None:
+        for pn, parts in self._parts.items():
+            self._parts[pn] = [self._on_disk(rows) if in_memory else _Part(rows, in_memory) for rows, in_memory in parts]
+        self.added = 0
+
+    def _on_disk(self, rows: pa.Table) -> _Part:
+        path = self._scratch / f"held-{self._spilled}.arrow"
+        self._spilled += 1
+        with full_disk_is_temporary(path), pa.OSFile(str(path), "wb") as sink:
+            with pa.ipc.new_file(sink, rows.schema) as out:
+                out.write_table(rows.unify_dictionaries())
+        return _Part(pa.ipc.open_file(pa.memory_map(str(path))).read_all(), in_memory=False)
+
+
+class _Tags:
+    """A sorted column over several chunks that `bisect` can search."""
+
+    def __init__(self, column: pa.ChunkedArray) -> None:
+        self._column = column
+
+    def __len__(self) -> int:
+        return len(self._column)
+
+    def __getitem__(self, row: int) -> str:
+        return str(self._column[row].as_py())
+
+
+
+def gathered(rows: pa.Table, order: np.ndarray) -> Iterator[pa.Table]:
+    """The rows in another order, in pieces of bounded size, never copying all of them at once."""
+    batches = rows.to_batches()
+    starts = np.cumsum([0, *(batch.num_rows for batch in batches)])
+    piece_rows = max(1, rows.num_rows * _CHUNK_BYTES // max(rows.nbytes, 1))
+    for start in range(0, len(order), piece_rows):
+        wanted = order[start : start + piece_rows]
+        origin = np.searchsorted(starts, wanted, side="right") - 1
+        by_origin = np.argsort(origin, kind="stable")
+        parts = [
+            batches[b].take(pa.array(wanted[by_origin][first:last] - starts[b]))
+            for b, first, last in _runs(origin[by_origin])
+        ]
+        back = np.empty(len(wanted), dtype=np.int64)
+        back[by_origin] = np.arange(len(wanted))
+        found = pa.Table.from_batches(parts).unify_dictionaries().combine_chunks()
+        yield found if len(parts) == 1 else found.take(pa.array(back))
+
+
+def _runs(values: np.ndarray) -> Iterator[tuple[int, int, int]]:
+    """Each run of equal values as (value, first, after the last)."""
+    edges = np.flatnonzero(np.diff(values)) + 1
+    for first, last in zip([0, *edges], [*edges, len(values)], strict=True):
+        yield int(values[first]), int(first), int(last)

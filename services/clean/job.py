@@ -1,0 +1,239 @@
+"""Clean: raw rows of a week → one row per event, with the time at which it really happened.
+
+Read it top to bottom: sweep the partitions for whole devices, read their events, merge re-sends, write.
+"""
+
+import shutil
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import structlog
+
+from services.clean.dedup import Verdict, judge
+from services.clean.devices import Group, gathered, groups_in_order, whole_devices
+from services.clean.events import window_rules
+from services.clean.kernel import Kernel
+from services.clean.partitions import PartitionWriters
+from services.clean.tally import Tally
+from services.contracts import CONTRACT_VERSION, layout
+from services.contracts.errors import LedgerError, NotReadyError
+from services.contracts.manifest import Input, Manifest, Output, Quality, ledger_gap
+from services.contracts.tables import CLEAN
+from services.lake.parquet import LocalFile, open_file_limit, read_group
+from services.lake.publish import Built, Inputs, Job, Outcome, publish, read_manifest
+from services.lake.scratch import require_room, scratch
+from services.lake.store import Store
+from services.runtime.gates import check_gates
+from services.runtime.progress import Progress, progress
+from services.runtime.settings import Settings
+from services.runtime.stage import StageRun
+
+log = structlog.get_logger()
+
+_RAW_COLUMNS = ["service_tag", "cat", "ev", "ts", "eventdate", "source_file", "source_row"]
+
+
+def clean(settings: Settings, lake: Store, week: str) -> Outcome:
+    """Bring a week's clean files to what its raw files say."""
+    run = StageRun(settings)
+    with scratch(lake, settings.scratch) as folder:
+
+        def build(inputs: Inputs, generation: int, fingerprint: str) -> Built:
+            return _Build(settings, lake, week, run, folder / "clean", generation).build(inputs, fingerprint)
+
+        job = Job("clean", week, byte_settings(settings), lambda: _inputs(lake, week), build)
+        return publish(lake, job, force=settings.force)
+
+
+def byte_settings(settings: Settings) -> dict[str, object]:
+    """The settings that change what clean writes."""
+    names = ("window_days_before", "window_days_after", "day_first", "volatile_fields")
+    return {name: getattr(settings, name) for name in names}
+
+
+def _inputs(lake: Store, week: str) -> Inputs:
+    manifest = read_manifest(lake, "ingest", week)
+    if manifest is None:
+        raise NotReadyError(f"week {week} has no raw data in {lake.url}; run ingest for it first")
+    if manifest.contract != CONTRACT_VERSION:
+        raise NotReadyError(
+            f"raw of week {week} was made under contract {manifest.contract}, this is contract {CONTRACT_VERSION}; "
+            "re-run ingest"
+        )
+    raw = [o for o in manifest.outputs if o.key.startswith("raw/")]
+    return Inputs(tuple((o.key, o.etag, o.bytes) for o in raw))
+
+
+class _Build:
+    """One attempt to make a week's files on scratch."""
+
+    def __init__(
+        self, settings: Settings, lake: Store, week: str, run: StageRun, folder: Path, generation: int
+    ) -> None:
+        self._settings, self._lake, self._week = settings, lake, week
+        self._run, self._folder, self._generation = run, folder, generation
+        self._rules = window_rules(
+            week,
+            before=settings.window_days_before,
+            after=settings.window_days_after,
+            day_first=settings.day_first,
+            volatile=settings.volatile_fields,
+        )
+
+    def build(self, inputs: Inputs, fingerprint: str) -> Built:
+        """Raw files → audited clean files and the manifest that will name them."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.mkdir()
+        require_room(self._folder, sum(size for _, _, size in inputs.objects) * 5 // 4)
+        open_file_limit()
+        footers = {key: self._footer(key, etag) for key, etag, _ in inputs.objects}
+        pns = [layout.partition_of(key).pn for key in footers]
+        tally = Tally(pns)
+        writers = PartitionWriters(
+            self._folder, self._week, pns, generation=self._generation, lanes=self._settings.workers
+        )
+        with self._run.step("events"), writers:
+            copies = self._write(inputs, footers, tally, writers)
+            files = writers.close()
+        quality = tally.quality()
+        ledger = self._ledger(quality, files, copies, sum(footer.num_rows for footer in footers.values()))
+        check_gates(self._settings.gates(), vars(quality.figures))
+
+        def manifest(outputs: tuple[Output, ...]) -> Manifest:
+            return Manifest(
+                stage="clean",
+                week=self._week,
+                contract=CONTRACT_VERSION,
+                generation=self._generation,
+                fingerprint=fingerprint,
+                inputs=tuple(Input(key, etag, footers[key].num_rows) for key, etag, _ in inputs.objects),
+                outputs=outputs,
+                ledger=ledger,
+                run=self._run.finish(byte_settings(self._settings)),
+                quality=quality,
+            )
+
+        return Built(files, writers.empty, manifest)
+
+    def _footer(self, key: str, etag: str) -> pq.FileMetaData:
+        with self._lake.open(key, etag) as handle:
+            return pq.read_metadata(handle)
+
+    def _write(
+        self, inputs: Inputs, footers: dict[str, pq.FileMetaData], tally: Tally, writers: PartitionWriters
+    ) -> int:
+        """Stream the week through; the sum of `copies` over the rows that were written."""
+        groups = sorted(
+            group
+            for key, etag, _ in inputs.objects
+            for group in groups_in_order(layout.partition_of(key).pn, key, etag, footers[key], self._lake)
+        )
+        rows = sum(group.rows for group in groups)
+        pns = sorted({group.pn for group in groups})
+        copies = 0
+        with (
+            Kernel(self._settings.kernel, self._settings.workers, rows) as kernel,
+            progress(f"clean {self._week}", rows) as shown,
+        ):
+            log.info("reading events", kernel=kernel.name, rows=rows, partitions=len(footers))
+            reading = _prefetched(groups, lambda group: self._read(group, kernel, tally), self._settings.workers)
+            for devices in whole_devices(_reporting(reading, shown), self._folder):
+                copies += self._write_devices(devices, pns, tally, writers)
+        return copies
+
+    def _read(self, group: Group, kernel: Kernel, tally: Tally) -> pa.Table:
+        """A row group with what its events say."""
+        with self._lake.open(group.key, group.etag) as handle:
+            raw = read_group(handle, group.metadata, group.index, _RAW_COLUMNS)
+        (batch,) = raw.combine_chunks().to_batches()
+        events = kernel.read(batch, self._rules)
+        tally.saw_raw(group.pn, raw["source_file"], events)
+        same_pn = pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(batch), np.int32)), [group.pn])
+        columns = {name: batch[name] for name in _RAW_COLUMNS if name not in ("ts", "eventdate")}
+        columns |= {name: events.columns[name] for name in events.columns.schema.names} | {"pn": same_pn}
+        return pa.table(columns)
+
+    def _write_devices(self, rows: pa.Table, pns: list[str], tally: Tally, writers: PartitionWriters) -> int:
+        """Judge whole devices and hand what stays to the writers."""
+        pn = _pn_codes(rows["pn"], pns)
+        verdict = judge(_judged_columns(rows))
+        tally.saw_verdict(pns, pn, rows, verdict.kept, verdict.conflicts)
+        order = _output_order(rows, pn, verdict)
+        at = 0
+        kept = rows.append_column("copies", pa.array(verdict.copies)).select([*CLEAN.schema.names])
+        for piece in gathered(kept, order):
+            codes = pn[order[at : at + piece.num_rows]]
+            at += piece.num_rows
+            for code in np.unique(codes):
+                first, last = np.searchsorted(codes, code), np.searchsorted(codes, code, side="right")
+                writers.append(pns[code], piece.slice(first, last - first))
+        return int(verdict.copies[verdict.kept].sum())
+
+    def _ledger(self, quality: Quality, files: dict[str, LocalFile], copies: int, raw: int) -> dict[str, int]:
+        sides = [({"raw": raw}, {"clean": sum(f.rows for f in files.values()), "re-sends": quality.counts.resends})]
+        sides += [({"raw": raw}, {"copies": copies}), ({"raw": raw}, {"rows read": quality.counts.raw_rows})]
+        for key, file in files.items():
+            counts = quality.counts_by_pn[layout.partition_of(key).pn]
+            sides.append(({f"{key}: raw": counts.raw_rows}, {"clean": file.rows, "re-sends": counts.resends}))
+        gaps = [gap for left, right in sides if (gap := ledger_gap(left, right))]
+        if gaps:
+            raise LedgerError(
+                f"clean {self._week}: {'; '.join(gaps)}; nothing was published, this is a defect of the program"
+            )
+        return {"raw_rows": raw, "clean_rows": quality.counts.clean_rows, "resends": quality.counts.resends}
+
+
+def _prefetched(groups: list[Group], read: Callable[[Group], pa.Table], workers: int) -> Iterator[tuple[Group, pa.Table]]:
+    """Read groups in order, a few ahead of the one that is asked for."""
+    with ThreadPoolExecutor(workers) as pool:
+        ahead: deque[tuple[Group, Future[pa.Table]]] = deque()
+        try:
+            for group in groups:
+                ahead.append((group, pool.submit(read, group)))
+                if len(ahead) > workers:
+                    done, future = ahead.popleft()
+                    yield done, future.result()
+            while ahead:
+                done, future = ahead.popleft()
+                yield done, future.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _reporting(reading: Iterator[tuple[Group, pa.Table]], shown: Progress) -> Iterator[tuple[Group, pa.Table]]:
+    for group, rows in reading:
+        yield group, rows
+        shown.advance(group.rows)
+
+
+def _pn_codes(column: pa.ChunkedArray, pns: list[str]) -> np.ndarray:
+    """Each row's place in `pns`."""
+    encoded = column.unify_dictionaries().combine_chunks()
+    places = {pn: place for place, pn in enumerate(pns)}
+    return np.array([places[pn] for pn in encoded.dictionary.to_pylist()])[encoded.indices.to_numpy()]
+
+
+def _judged_columns(rows: pa.Table) -> pa.Table:
+    """What re-sends are judged by, without the large text."""
+    narrow = rows.select(["service_tag", "event_key", "valid_timestamp", "source_file", "source_row", "payload_hash"])
+    unknown = pc.equal(rows["pn"].cast(pa.string()), layout.UNKNOWN_PN)
+    return narrow.append_column("is_unknown", unknown).combine_chunks()
+
+
+def _output_order(rows: pa.Table, pn: np.ndarray, verdict: Verdict) -> np.ndarray:
+    """The kept rows by pn, service_tag, valid_timestamp (nulls last) and source identity.
+
+    Within a pn they come by service_tag and source identity, so a stable sort within each device is all.
+    """
+    tags = rows["service_tag"].combine_chunks()
+    device = np.zeros(len(tags), dtype=np.int64)
+    device[1:] = np.cumsum(pc.not_equal(tags[1:], tags[:-1]).to_numpy(zero_copy_only=False) | (pn[1:] != pn[:-1]))
+    times = pc.fill_null(rows["valid_timestamp"].cast(pa.int64()), np.iinfo(np.int64).max).to_numpy()
+    kept = np.flatnonzero(verdict.kept)
+    return kept[np.lexsort((times[kept], device[kept], pn[kept]))]

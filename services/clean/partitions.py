@@ -1,0 +1,72 @@
+"""A week's clean files while they are being written: all open at once, each fed in order."""
+
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pyarrow as pa
+
+from services.contracts import layout
+from services.contracts.tables import CLEAN
+from services.lake.parquet import FileWriter, LocalFile, audit, group_bytes
+
+_WAITING = 3
+"""Appends that may wait in a lane: encoding is the slowest step, and what waits is held in memory."""
+
+
+class PartitionWriters:
+    """Encodes in a few lanes, each a thread; a partition always uses the same lane, so its rows stay in order."""
+
+    def __init__(self, folder: Path, week: str, pns: list[str], *, generation: int, lanes: int) -> None:
+        self._folder, self._week, self._generation = folder, week, generation
+        self._group = group_bytes(len(pns))
+        self._writers = {pn: self._open(layout.partition_key("clean", week, pn)) for pn in pns}
+        self._lanes = [ThreadPoolExecutor(1) for _ in range(lanes)]
+        self._waiting: list[deque[Future[None]]] = [deque() for _ in self._lanes]
+        self._lane_of = {pn: place % lanes for place, pn in enumerate(pns)}
+
+    def append(self, pn: str, rows: pa.Table) -> None:
+        """Add rows that follow the partition's earlier ones; waits while its lane is behind."""
+        lane = self._lane_of[pn]
+        waiting = self._waiting[lane]
+        while len(waiting) >= _WAITING * max(1, len(self._lane_of) // len(self._lanes)):
+            waiting.popleft().result()
+        waiting.append(self._lanes[lane].submit(self._writers[pn].append, rows))
+
+    def close(self) -> dict[str, LocalFile]:
+        """Finish and audit every file; by key."""
+        for waiting in self._waiting:
+            while waiting:
+                waiting.popleft().result()
+        done = {pn: self._lanes[self._lane_of[pn]].submit(self._finish, pn) for pn in self._writers}
+        return {layout.partition_key("clean", self._week, pn): future.result() for pn, future in done.items()}
+
+    def empty(self, key: str) -> LocalFile:
+        """The file without rows for a partition that the week no longer has."""
+        file = self._open(key).close()
+        audit(file, CLEAN.schema)
+        return file
+
+    def _finish(self, pn: str) -> LocalFile:
+        file = self._writers[pn].close()
+        audit(file, CLEAN.schema)
+        return file
+
+    def _open(self, key: str) -> FileWriter:
+        order = tuple(column.split(" ")[0] for column in CLEAN.order)
+        return FileWriter(
+            self._folder / key, CLEAN.schema, generation=self._generation, order=order, group=self._group
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for lane in self._lanes:
+            lane.shutdown(wait=True, cancel_futures=True)
+        for writer in self._writers.values():
+            writer.__exit__(kind, error, trace)

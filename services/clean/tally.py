@@ -1,0 +1,102 @@
+"""Counting rows by what became of them, per partition and per source file, as they pass by."""
+
+import threading
+from collections import Counter
+from collections.abc import Iterable
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from services.clean.events import Events
+from services.contracts.manifest import Counts, Figures, Quality, UnusableTime
+from services.contracts.severity import severity
+from services.contracts.tables import EV_STATUSES, TIMESTAMP_SOURCES, TIMESTAMP_STATUSES
+
+_STATUS = {name: code for code, name in enumerate(TIMESTAMP_STATUSES)}
+_LATE_OR_NEVER = [_STATUS["fallback"], _STATUS["invalid"]]
+_READABLE = [EV_STATUSES.index("ok"), EV_STATUSES.index("null")]
+
+
+class Tally:
+    """Sums over a week; its methods may be called from several threads."""
+
+    def __init__(self, pns: Iterable[str]) -> None:
+        self._lock = threading.Lock()
+        self._by_pn: dict[str, Counter[str]] = {pn: Counter() for pn in pns}
+        self._by_file: dict[str, Counter[str]] = {}
+        self._timestamps: Counter[tuple[int, int]] = Counter()
+        self._unusable: Counter[tuple[str, int | None]] = Counter()
+        self._ev_statuses: Counter[int] = Counter()
+
+    def saw_raw(self, pn: str, files: pa.ChunkedArray, events: Events) -> None:
+        """Count raw rows of one partition."""
+        columns = events.columns
+        status = columns["timestamp_status"].indices.to_numpy()
+        source = pc.fill_null(columns["timestamp_source"].indices, -1).to_numpy()
+        ev = columns["ev_status"].indices.to_numpy()
+        flags = {
+            "raw_rows": np.ones(len(status), dtype=bool),
+            "missing_timestamp": status == _STATUS["missing"],
+            "invalid_timestamp": np.isin(status, _LATE_OR_NEVER),
+            "missing_event_id": ~columns["has_event_id"].to_numpy(zero_copy_only=False),
+            "ev_unparsable": ~np.isin(ev, _READABLE),
+        }
+        pairs, counts = np.unique(np.stack([source, status]), axis=1, return_counts=True)
+        with self._lock:
+            self._add([pn], np.zeros(len(status), np.int64), files, flags)
+            self._timestamps.update({(int(s), int(t)): int(n) for s, t, n in zip(*pairs, counts, strict=True)})
+            self._unusable.update(events.unusable)
+            self._ev_statuses.update(dict(enumerate(np.bincount(ev, minlength=len(EV_STATUSES)).tolist())))
+
+    def saw_verdict(self, pns: list[str], pn: np.ndarray, rows: pa.Table, kept: np.ndarray, conflicts: np.ndarray) -> None:
+        """Count what became of judged rows; `pn` holds each row's place in `pns`."""
+        errors = is_error(rows["cat"])
+        flags = {
+            "clean_rows": kept,
+            "resends": ~kept,
+            "valid_timestamp": kept & pc.is_valid(rows["valid_timestamp"]).to_numpy(),
+            "errors": kept & errors,
+            "event_id_conflicts": conflicts,
+        }
+        with self._lock:
+            self._add(pns, pn, rows["source_file"], flags)
+
+    def _add(self, pns: list[str], pn: np.ndarray, files: pa.ChunkedArray, flags: dict[str, np.ndarray]) -> None:
+        encoded = files.unify_dictionaries().combine_chunks()
+        names = encoded.dictionary.to_pylist()
+        file = encoded.indices.to_numpy()
+        for flag, rows in flags.items():
+            for name, count in zip(pns, np.bincount(pn[rows], minlength=len(pns)).tolist(), strict=True):
+                self._by_pn[name][flag] += count
+            for name, count in zip(names, np.bincount(file[rows], minlength=len(names)).tolist(), strict=True):
+                self._by_file.setdefault(name, Counter())[flag] += count
+
+    def quality(self) -> Quality:
+        """Everything counted so far, as the manifest has it."""
+        by_pn = {pn: Counts(**counter) for pn, counter in sorted(self._by_pn.items())}
+        total = sum(by_pn.values(), Counts())
+        timestamps: dict[str, dict[str, int]] = {}
+        for (source, status), rows in sorted(self._timestamps.items()):
+            name = TIMESTAMP_SOURCES[source] if source >= 0 else "none"
+            timestamps.setdefault(name, {})[TIMESTAMP_STATUSES[status]] = rows
+        unusable = sorted(self._unusable.items(), key=lambda item: (item[0][0], item[0][1] is None, item[0][1] or 0))
+        return Quality(
+            counts=total,
+            figures=Figures.of(total),
+            counts_by_pn=by_pn,
+            figures_by_pn={pn: Figures.of(counts) for pn, counts in by_pn.items()},
+            counts_by_file={file: Counts(**counter) for file, counter in sorted(self._by_file.items())},
+            timestamps=timestamps,
+            unusable_times=tuple(UnusableTime(name, year, rows) for (name, year), rows in unusable),
+            ev_statuses={name: self._ev_statuses[code] for code, name in enumerate(EV_STATUSES)},
+        )
+
+
+def is_error(cat: pa.ChunkedArray) -> np.ndarray:
+    """bool per row: its category is error or critical; each distinct category is judged once."""
+    encoded = cat.combine_chunks().dictionary_encode()
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.combine_chunks()
+    verdicts = np.array([severity(name) in ("error", "critical") for name in encoded.dictionary.to_pylist()] + [False])
+    return verdicts[pc.fill_null(encoded.indices, len(verdicts) - 1).to_numpy()]
