@@ -9,7 +9,8 @@ from pydantic import TypeAdapter, ValidationError
 from services.contracts import CONTRACT_VERSION
 from services.contracts.errors import BadInputError
 from services.contracts.manifest import Manifest
-from services.lake.store import Store
+from services.lake.store import NotWrittenError, Store
+from services.lake.write import StartOver, json_body
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,29 @@ def read_claim(store: Store, key: str) -> tuple[Claim, str | None]:
             f"{store.url}: {key} is not a claim of this program ({invalid.error_count()} faults in "
             f"{len(found[0])} bytes); move it away and run again, it is made anew from the manifest"
         ) from invalid
+
+
+def swap_claim(store: Store, key: str, claim: Claim, expected: str | None) -> None:
+    """Replace the claim whose etag is the expected one; StartOver where it moved."""
+    content = claim.to_json()
+    try:
+        store.put(key, json_body(content, claim.generation), expected)
+    except NotWrittenError as refused:
+        found = store.get(key)
+        # Our own write whose answer was lost, or a twin's equal one: the same thing.
+        if found is None or found[0] != content:
+            raise StartOver(f"the claim moved or was not written: {refused}") from None
+
+
+def claim_keys(store: Store, key: str, generation: int, keys: set[str]) -> tuple[str, ...]:
+    """Add the keys about to be written to the claim; all that were ever claimed, each of which must be written."""
+    claim, etag = read_claim(store, key)
+    if claim.generation != generation:
+        raise StartOver("a newer generation was claimed")
+    wider = claim.with_keys(keys)
+    if wider != claim:
+        swap_claim(store, key, wider, etag)
+    return wider.keys
 
 
 @lru_cache(maxsize=1)

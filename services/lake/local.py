@@ -5,7 +5,6 @@ import fcntl
 import hashlib
 import os
 import shutil
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +24,8 @@ log = structlog.get_logger()
 class LocalStore:
     """Objects are files below a folder; an etag is a file's size and its modification time in ns."""
 
+    largest_object: int | None = None
+
     def __init__(self, root: Path, *, create: bool = False) -> None:
         self.root = root.absolute()
         self.url = str(root)
@@ -41,7 +42,10 @@ class LocalStore:
                 path = Path(folder, name)
                 key = path.relative_to(self.root).as_posix()
                 if key.startswith(prefix):
-                    stat = path.stat()
+                    try:
+                        stat = path.stat()
+                    except FileNotFoundError:  # gone since, or a link to nowhere
+                        continue
                     found.append(Object(key, _etag(stat), stat.st_size, stat.st_mtime))
         return sorted(found)
 
@@ -86,24 +90,26 @@ class LocalStore:
         """Check the bytes, then rename them into place; `lock` makes check and rename one step."""
         path = self.root / key
         with full_disk_is_temporary(self.root):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            made = self._beside(body)
+            _make_folders(path.parent)
+            made = self._beside(key, body)
             if file_sha256(made) != body.sha256:
                 made.unlink()
                 raise TemporaryError(f"{key}: its bytes changed between writing and publishing; run it again")
             current = self.head(key)
             if (current and current.etag) != expected:
-                raise NotWrittenError(key)
+                raise NotWrittenError(f"{key} is not the one that was seen")
             _sync(made)
-            os.replace(made, path)
+            etag = _etag(made.stat())
+            made.replace(path)
             _sync(path.parent)
-        return _etag(path.stat())
+        return etag
 
-    def _beside(self, body: Body) -> Path:
+    def _beside(self, key: str, body: Body) -> Path:
         """The bytes as a file that a rename can publish."""
         if isinstance(body.content, Path) and body.content.is_relative_to(self.root):
             return body.content
-        made = self.root / layout.TEMPORARY / uuid.uuid4().hex
+        # One name per key: what a crash leaves behind is written over by the next run.
+        made = self.root / layout.TEMPORARY / hashlib.sha256(key.encode()).hexdigest()
         made.parent.mkdir(parents=True, exist_ok=True)
         if isinstance(body.content, Path):
             shutil.copyfile(body.content, made)
@@ -132,13 +138,9 @@ class LocalStore:
 
     def folds_case(self) -> bool:
         """Whether names that differ only in case are one file here."""
-        probe = self.root / layout.TEMPORARY / f"case-{uuid.uuid4().hex}"
-        probe.parent.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        try:
-            return probe.with_name(probe.name.upper()).exists()
-        finally:
-            probe.unlink()
+        folder = self.root / layout.TEMPORARY
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder.with_name(folder.name.upper()).exists()
 
 
 @contextmanager
@@ -149,7 +151,7 @@ def full_disk_is_temporary(where: Path) -> Iterator[None]:
     except OSError as failure:
         if failure.errno in (errno.ENOSPC, errno.EDQUOT):
             raise TemporaryError(f"{where}: the disk is full; make room and run it again") from failure
-        if failure.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        if failure.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
             raise UsageError(
                 f"{failure.filename or where}: cannot be written ({failure.strerror}); "
                 "check the permissions or choose another place"
@@ -186,8 +188,16 @@ def _generation(path: Path) -> int | None:
         if path.suffix == ".json":
             return int(orjson.loads(path.read_bytes())["generation"])
         return int((pq.read_metadata(path).metadata or {})[b"eventlog.generation"])
-    except (KeyError, TypeError, ValueError, pa.ArrowException):
-        return None
+    except (KeyError, TypeError, ValueError, OSError, pa.ArrowException):
+        return None  # not of this program, or broken
+
+
+def _make_folders(folder: Path) -> None:
+    """Make a folder and those above it; each new name is on disk before a file can be in it."""
+    if not folder.exists():
+        _make_folders(folder.parent)
+        folder.mkdir(exist_ok=True)
+        _sync(folder.parent)
 
 
 def _sync(path: Path) -> None:

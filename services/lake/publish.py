@@ -12,24 +12,29 @@ under them. The lake still never settles in a mixed or older state, because
 import hashlib
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, NamedTuple
 
 import orjson
 import structlog
+from pydantic import ValidationError
 
 from services.contracts import CONTRACT_VERSION, layout
 from services.contracts.errors import BadInputError, NotReadyError, TemporaryError
-from services.contracts.layout import Stage
+from services.contracts.layout import STAGES, Stage
 from services.contracts.manifest import Manifest, Output
+from services.lake.claim import Claim, claim_keys, read_claim, swap_claim
 from services.lake.parquet import LocalFile
-from services.lake.store import Body, ChangedError, NotWrittenError, Store
+from services.lake.store import Body, ChangedError, Store
+from services.lake.write import StartOver, json_body, write_object
 
 log = structlog.get_logger()
 
 _MAX_STARTS = 5
-_MAX_LOOKS = 12
-"""Looks at one key before giving up: a store that never says whether a write took effect is down."""
+_UPLOADS = 8
+"""Objects on their way at once: each is two round trips, and a week may have 2,000."""
+_LARGE = 2 * 1024**3
+"""Bytes of an object from which the log warns that it grows towards what one PUT takes."""
 
 
 class Inputs(NamedTuple):
@@ -40,17 +45,6 @@ class Inputs(NamedTuple):
     def digest(self) -> str:
         """Hex digest of exactly these versions of exactly these objects."""
         return _digest(self.objects)
-
-
-@dataclass(frozen=True)
-class Claim:
-    """Who may write: the newest generation, what it is made of, and every key ever written."""
-
-    generation: int = 0
-    fingerprint: str = ""
-    inputs: str = ""
-    contract: int = CONTRACT_VERSION
-    keys: tuple[str, ...] = ()
 
 
 class Built(NamedTuple):
@@ -82,24 +76,27 @@ class Outcome(NamedTuple):
     manifest: Manifest | None
 
 
-class _StartOver(Exception):
-    """Somebody else moved on; look at everything again."""
-
-
 def fingerprint(job: Job, inputs: Inputs) -> str:
     """Hex digest of all that decides the rows: contract, settings, inputs; no clock, host or attempt."""
     return _digest((CONTRACT_VERSION, sorted(job.settings.items()), inputs.objects))
 
 
 def read_manifest(store: Store, stage: Stage, week: str | None) -> Manifest | None:
-    """What is published, or None."""
-    found = store.get(layout.manifest_key(stage, week))
-    return Manifest.from_json(found[0]) if found else None
+    """What is published, or None; BadInputError where the manifest is not one."""
+    key = layout.manifest_key(stage, week)
+    found = store.get(key)
+    if found is None:
+        return None
+    try:
+        return Manifest.from_json(found[0])
+    except ValidationError as invalid:
+        raise BadInputError(
+            f"{store.url}: {key} is not a manifest of this program ({invalid.error_count()} faults in "
+            f"{len(found[0])} bytes); move it away and run {stage} again, it is made anew"
+        ) from invalid
 
 
-def publish(
-    store: Store, job: Job, *, force: bool = False, sleep: Callable[[float], None] = time.sleep
-) -> Outcome:
+def publish(store: Store, job: Job, *, force: bool = False) -> Outcome:
     """Bring the lake to what the inputs say, or find that it is there already.
 
     NotReadyError when the inputs keep changing, TemporaryError when other writers or the store do.
@@ -109,19 +106,29 @@ def publish(
         for start in range(_MAX_STARTS):
             if start:
                 log.info("starting over", reason=str(last), start=start + 1)
-                sleep(min(2.0**start, 8.0) / 2)
+                time.sleep(min(2.0**start, 8.0) / 2)
             run = _Run(store, job, force=force, again=start > 0)
             try:
                 return run.once()
-            except (_StartOver, ChangedError) as moved:
+            except (StartOver, ChangedError) as moved:
                 last = moved
                 # A forced generation that was claimed is not to be claimed a second time.
                 force = force and not run.claimed
-    if isinstance(last, ChangedError):
-        what = f"week {job.week}" if job.week else "a clean week"
-        advice = "wait for its drop to be complete" if job.stage == "ingest" else "re-run the stage before"
-        raise NotReadyError(f"{what} is being republished ({last} changed while it was read); {advice}, then run again")
-    raise TemporaryError(f"{job.stage}: other writers kept moving on ({last}); run it again")
+    raise _given_up(job, last)
+
+
+def _given_up(job: Job, last: Exception | None) -> NotReadyError | TemporaryError:
+    if not isinstance(last, ChangedError):
+        return TemporaryError(
+            f"{job.stage}: {_MAX_STARTS} starts were not enough ({last}); another run is at work or the store "
+            "refuses writes, run it again later"
+        )
+    what = f"week {job.week}" if job.week else "a clean week"
+    before = STAGES.index(job.stage) - 1
+    advice = "wait until its drop is complete" if before < 0 else f"re-run {STAGES[before]}"
+    return NotReadyError(
+        f"{what} is being republished ({last} changed while it was read); {advice}, then run {job.stage} again"
+    )
 
 
 class _Run:
@@ -133,49 +140,47 @@ class _Run:
         self.claimed = False
 
     def once(self) -> Outcome:
-        claim, etag = self._read_claim()
+        claim, etag = read_claim(self._store, self._claim_key)
         inputs = self._job.read_inputs()
         mark = fingerprint(self._job, inputs)
         manifest = read_manifest(self._store, self._job.stage, self._job.week)
-        damage = self._check_lake(claim, manifest)
+        damage = self._check_lake(claim, etag, manifest)
         settled = manifest is not None and manifest.generation == claim.generation
-        if settled and claim.fingerprint == mark and not self._force and not damage:
-            return Outcome("unchanged", f"inputs, settings and contract are those of generation {claim.generation}", manifest)
-        if self._again and claim.inputs == inputs.digest() and claim.fingerprint != mark:
-            return Outcome("superseded", f"generation {claim.generation} has these inputs under other settings", manifest)
-        if claim.fingerprint == mark and not settled and not self._force:
+        ours = claim.fingerprint == mark and not self._force
+        if settled and ours and not damage:
+            return Outcome("unchanged", f"generation {claim.generation} has these inputs and settings", manifest)
+        if self._again and _supersedes(claim, mark, inputs):
+            return Outcome("superseded", f"generation {claim.generation} has these inputs, other settings", manifest)
+        if ours and not settled:
             log.info("joining a generation that is not finished", generation=claim.generation)
         else:
-            claim = self._claim_generation(claim, etag, mark, inputs)
-            log.info("claimed", generation=claim.generation, reason=damage or self._why(claim, manifest))
+            claim = claim.next(mark, inputs.digest(), manifest)
+            swap_claim(self._store, self._claim_key, claim, etag)
+            self.claimed = True
+            log.info("claimed", generation=claim.generation, reason=damage or self._why(mark, manifest))
             if self._job.read_inputs() != inputs:
-                raise _StartOver("the inputs changed while the run began")
+                raise StartOver("the inputs changed while the run began")
         built = self._job.build(inputs, claim.generation, mark)
+        self._check_sizes(built)
         if self._job.read_inputs() != inputs:  # a folder has no If-Match; this is its second look
             raise ChangedError("the input")
-        keys = self._claim_keys(claim.generation, built)
-        outputs = tuple(self._put(key, built, claim.generation) for key in keys)
-        return Outcome("published", f"generation {claim.generation}", self._put_manifest(built, outputs, claim.generation))
+        return self._commit(built, claim.generation)
 
-    def _why(self, claim: Claim, manifest: Manifest | None) -> str:
+    def _why(self, mark: str, manifest: Manifest | None) -> str:
         if manifest is None:
             return "not published yet"
-        return "forced" if self._force and manifest.fingerprint == claim.fingerprint else "inputs, settings or contract changed"
+        return "forced" if manifest.fingerprint == mark else "inputs, settings or contract changed"
 
-    def _read_claim(self) -> tuple[Claim, str | None]:
-        found = self._store.get(self._claim_key)
-        if found is None:
-            return Claim(), None
-        content = orjson.loads(found[0])
-        return Claim(**{**content, "keys": tuple(content["keys"])}), found[1]
-
-    def _check_lake(self, claim: Claim, manifest: Manifest | None) -> str | None:
+    def _check_lake(self, claim: Claim, etag: str | None, manifest: Manifest | None) -> str | None:
         """How what lies in the lake differs from the manifest; BadInputError for what nobody wrote."""
         prefixes = layout.zone_prefixes(self._job.stage, self._job.week)
         present = {o.key: o.etag for prefix in prefixes for o in self._store.objects(prefix)}
         published = {o.key: o.etag for o in manifest.outputs} if manifest else {}
         strangers = sorted(set(present) - set(published) - set(claim.keys))
         if strangers:
+            # Keys are claimed before they are written: a twin's are in the claim by now.
+            if read_claim(self._store, self._claim_key)[1] != etag:
+                raise StartOver("the claim moved")
             raise BadInputError(
                 f"{self._store.url}: {', '.join(strangers[:5])}{' …' if len(strangers) > 5 else ''} was not written "
                 "by this pipeline and would be read with its data; move it out of the lake, then run again"
@@ -183,68 +188,44 @@ class _Run:
         differing = sorted(key for key, etag in published.items() if present.get(key) != etag)
         return f"{differing[0]} is not what was published" if differing else None
 
-    def _claim_generation(self, claim: Claim, etag: str | None, mark: str, inputs: Inputs) -> Claim:
-        mine = Claim(claim.generation + 1, mark, inputs.digest(), CONTRACT_VERSION, claim.keys)
-        self._swap_claim(mine, etag)
-        self.claimed = True
-        return mine
+    def _check_sizes(self, built: Built) -> None:
+        """BadInputError, before anything is written, for a file that the store does not take in one PUT."""
+        for key, file in sorted(built.files.items()):
+            if self._store.largest_object is not None and file.bytes > self._store.largest_object:
+                raise BadInputError(
+                    f"{key}: {file.bytes:,} bytes are more than one PUT takes (5 GiB), nothing was published; "
+                    "ask the sender to split this product's drop over two weeks' folders"
+                )
+            if file.bytes >= _LARGE:
+                log.warning("an object grows towards what one PUT takes (5 GiB)", key=key, bytes=file.bytes)
 
-    def _claim_keys(self, generation: int, built: Built) -> list[str]:
-        """Add the keys about to be written to the claim; all keys ever claimed are written."""
-        for _ in range(_MAX_LOOKS):
-            claim, etag = self._read_claim()
-            if claim.generation != generation:
-                raise _StartOver("a newer generation was claimed")
-            keys = tuple(sorted({*claim.keys, *built.files}))
-            if keys == claim.keys:
-                return list(keys)
-            try:
-                self._swap_claim(Claim(generation, claim.fingerprint, claim.inputs, claim.contract, keys), etag)
-            except _StartOver:
-                continue
-            return list(keys)
-        raise _StartOver("the claim kept moving")
-
-    def _swap_claim(self, claim: Claim, etag: str | None) -> None:
-        content = orjson.dumps(asdict(claim), option=orjson.OPT_INDENT_2)
-        try:
-            self._store.put(self._claim_key, _body(content, claim.generation), etag)
-        except NotWrittenError:
-            found = self._store.get(self._claim_key)
-            # Our own write whose answer was lost, or a twin's equal one: the same thing.
-            if found is None or found[0] != content:
-                raise _StartOver("the claim moved") from None
+    def _commit(self, built: Built, generation: int) -> Outcome:
+        """Keys claimed, then each key, then the manifest."""
+        keys = claim_keys(self._store, self._claim_key, generation, set(built.files))
+        with ThreadPoolExecutor(_UPLOADS) as pool:
+            outputs = tuple(pool.map(lambda key: self._put(key, built, generation), keys))
+        if read_claim(self._store, self._claim_key)[0].generation != generation:
+            # Until here nobody could replace one of them, so they exist together: a manifest may say so.
+            raise StartOver("a newer generation was claimed")
+        manifest = built.manifest(outputs)
+        write_object(
+            self._store,
+            layout.manifest_key(self._job.stage, self._job.week),
+            json_body(manifest.to_json(), generation),
+        )
+        return Outcome("published", f"generation {generation}", manifest)
 
     def _put(self, key: str, built: Built, generation: int) -> Output:
         """Bring one key to this generation."""
         file = built.files.get(key) or built.empty(key)
-        etag = self._write(key, Body(file.path, file.sha256, generation))
+        etag = write_object(self._store, key, Body(file.path, file.sha256, generation))
         return Output(key, etag, file.sha256, file.rows, file.bytes)
 
-    def _put_manifest(self, built: Built, outputs: tuple[Output, ...], generation: int) -> Manifest:
-        manifest = built.manifest(outputs)
-        self._write(layout.manifest_key(self._job.stage, self._job.week), _body(manifest.to_json(), generation))
-        return manifest
 
-    def _write(self, key: str, body: Body) -> str:
-        for look in range(_MAX_LOOKS):
-            head = self._store.head(key)
-            if head and head.generation is not None and head.generation > body.generation:
-                raise _StartOver(f"{key} is newer")
-            if head and head.generation == body.generation:
-                return head.etag
-            try:
-                return self._store.put(key, body, head.etag if head else None)
-            except NotWrittenError:
-                if look > 2:
-                    time.sleep(min(0.1 * 2**look, 5.0))
-        raise TemporaryError(f"{self._store.url}: {key} could not be written in {_MAX_LOOKS} tries; run it again later")
-
-
-def _body(content: bytes, generation: int) -> Body:
-    return Body(content, hashlib.sha256(content).hexdigest(), generation)
+def _supersedes(claim: Claim, mark: str, inputs: Inputs) -> bool:
+    """Whether a newer claim does our work: our very inputs, under other settings or a newer contract."""
+    return claim.inputs == inputs.digest() and claim.fingerprint != mark and claim.contract >= CONTRACT_VERSION
 
 
 def _digest(value: object) -> str:
     return hashlib.sha256(orjson.dumps(value)).hexdigest()
-

@@ -11,18 +11,42 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pyarrow as pa
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,  # noqa: A004  (botocore's own)
+    CredentialRetrievalError,
+    FlexibleChecksumError,
+    HTTPClientError,
+    IncompleteReadError,
+    MetadataRetrievalError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    TokenRetrievalError,
+)
 
-from services.contracts.errors import BadInputError, PipelineError, TemporaryError, UsageError
+from services.contracts.errors import PipelineError, TemporaryError, UsageError
 from services.lake.store import Body, ChangedError, Head, NotWrittenError, Object
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-# Within a minute a permanent error has been tried four times and is reported.
-_TIMEOUTS: dict[str, Any] = {"connect_timeout": 5, "read_timeout": 20}
 _READ_TRIES = 4
+_SECONDS = {_READ_TRIES: 10, 1: 20}
+"""How long a request may go without an answer, by tries: within a minute a permanent error is reported."""
 _CLOSED = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied", "AllAccessDisabled", "ExpiredToken")
+_TAMPERED = ("BadDigest", "InvalidDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch")
+_UNSURE = ("RequestTimeout", "IncompleteBody", "SlowDown")
+_PASSING = (
+    ConnectionError,
+    HTTPClientError,
+    IncompleteReadError,
+    FlexibleChecksumError,
+    CredentialRetrievalError,
+    MetadataRetrievalError,
+    TokenRetrievalError,
+)
+"""What the SDK raises for a network or a store in trouble; anything else of it is a mistake in the settings."""
 LARGEST_PUT = 5 * 1024**3
 """One PUT takes no more, and only a single PUT is conditional as a whole."""
 
@@ -32,17 +56,19 @@ Client = Callable[[int], "S3Client"]
 
 def boto_client(tries: int) -> "S3Client":
     """A client of the standard credential chain; path style when an endpoint is set."""
-    client = boto3.client(
-        "s3", config=Config(retries={"total_max_attempts": tries, "mode": "standard"}, **_TIMEOUTS)
+    config = Config(
+        retries={"total_max_attempts": tries, "mode": "standard"}, connect_timeout=5, read_timeout=_SECONDS[tries]
     )
+    client = boto3.client("s3", config=config)
     if client.meta.endpoint_url.endswith(".amazonaws.com"):
         return client
-    style = Config(retries={"total_max_attempts": tries, "mode": "standard"}, s3={"addressing_style": "path"})
-    return boto3.client("s3", config=style.merge(Config(**_TIMEOUTS)))
+    return boto3.client("s3", config=config.merge(Config(s3={"addressing_style": "path"})))
 
 
 class S3Store:
     """Objects below `s3://bucket/prefix`; the generation and the hash of an object stand in its metadata."""
+
+    largest_object: int | None = LARGEST_PUT
 
     def __init__(self, url: str, client: Client = boto_client) -> None:
         self.url = url.rstrip("/")
@@ -51,9 +77,12 @@ class S3Store:
         if not self.bucket:
             raise UsageError(f"{url}: names no bucket; write s3://bucket/prefix")
         with self._explained("opening"):
-            self._client = client(_READ_TRIES)
-            # A retry of a conditional PUT may meet its own success and take it for another's.
-            self._once = client(1)
+            try:
+                self._client = client(_READ_TRIES)
+                # A retry of a conditional PUT may meet its own success and take it for another's.
+                self._once = client(1)
+            except ValueError as wrong:
+                raise UsageError(f"{self.url}: {wrong}; check the AWS_ settings") from wrong
             self._client.list_objects_v2(Bucket=self.bucket, Prefix=self._prefix, MaxKeys=1)
 
     def objects(self, prefix: str) -> list[Object]:
@@ -94,21 +123,10 @@ class S3Store:
 
     def get(self, key: str) -> tuple[bytes, str] | None:
         """A small object and its etag; the SDK checks the bytes against the stored checksum."""
-        with self._explained(f"reading {key}"):
-            for tries_left in reversed(range(_READ_TRIES)):
-                try:
-                    answer = self._client.get_object(
-                        Bucket=self.bucket, Key=self._prefix + key, ChecksumMode="ENABLED"
-                    )
-                    return answer["Body"].read(), answer["ETag"]
-                except ClientError as error:
-                    if _code(error) == "NoSuchKey":
-                        return None
-                    raise
-                except BotoCoreError:  # the body broke off, or its checksum is not the stored one
-                    if not tries_left:
-                        raise
-        raise AssertionError("unreachable")
+        try:
+            return self._download(key, None, ChecksumMode="ENABLED")
+        except _MissingError:
+            return None
 
     def open(self, key: str, etag: str) -> pa.NativeFile:
         """A reader by ranged GETs with If-Match."""
@@ -116,24 +134,31 @@ class S3Store:
 
     def read_range(self, key: str, etag: str, start: int, length: int) -> bytes:
         """Bytes of exactly this version of an object; ChangedError where it is no longer there."""
+        span = f"bytes={start}-{start + length - 1}"
+        try:
+            return self._download(key, length, Range=span, IfMatch=etag)[0]
+        except _MissingError:
+            raise ChangedError(key) from None
+
+    def _download(self, key: str, length: int | None, **options: Any) -> tuple[bytes, str]:
+        """A body of the expected length, and its etag; _MissingError where the object is not there, or another."""
         with self._explained(f"reading {key}"):
             for tries_left in reversed(range(_READ_TRIES)):
                 try:
-                    answer = self._client.get_object(
-                        Bucket=self.bucket,
-                        Key=self._prefix + key,
-                        Range=f"bytes={start}-{start + length - 1}",
-                        IfMatch=etag,
-                    )
-                    return answer["Body"].read()
+                    answer = self._client.get_object(Bucket=self.bucket, Key=self._prefix + key, **options)
                 except ClientError as error:
-                    if _status(error) == 412 or _code(error) == "NoSuchKey":
-                        raise ChangedError(key) from None
+                    if _status(error) in (404, 412) and _code(error) != "NoSuchBucket":
+                        raise _MissingError from None
                     raise
-                except BotoCoreError:  # the body broke off half-way; the SDK retries only the answer's head
+                try:
+                    # The SDK retries until the answer begins; what breaks off later is ours to ask for again.
+                    content = answer["Body"].read()
+                    if length is None or len(content) == length:
+                        return content, answer["ETag"]
+                except _PASSING:
                     if not tries_left:
                         raise
-        raise AssertionError("unreachable")
+        raise TemporaryError(f"{self.url}: reading {key} gave another number of bytes than was asked for; run it again")
 
     def size(self, key: str, etag: str) -> int:
         """Bytes of exactly this version of an object."""
@@ -148,7 +173,7 @@ class S3Store:
 
     def put(self, key: str, body: Body, expected: str | None) -> str:
         """One conditional PUT with its SHA-256, never repeated by the SDK."""
-        condition = {"IfNoneMatch": "*"} if expected is None else {"IfMatch": expected}
+        condition: dict[str, Any] = {"IfNoneMatch": "*"} if expected is None else {"IfMatch": expected}
         send = partial(
             self._once.put_object,
             Bucket=self.bucket,
@@ -160,22 +185,19 @@ class S3Store:
         with self._explained(f"writing {key}"):
             try:
                 if isinstance(body.content, Path):
-                    _check_size(key, body.content.stat().st_size)
                     with body.content.open("rb") as file:
                         return send(Body=file)["ETag"]
                 return send(Body=body.content)["ETag"]
             except ClientError as error:
-                if _code(error) in ("BadDigest", "XAmzContentChecksumMismatch", "InvalidDigest"):
+                if _code(error) in _TAMPERED:
                     raise TemporaryError(
                         f"{key}: its bytes changed between writing and sending; run it again"
                     ) from error
-                if _code(error) != "NoSuchBucket" and (_status(error) in (404, 409, 412) or _status(error) >= 500):
-                    raise NotWrittenError(key) from error
+                if _is_unsure(error):
+                    raise NotWrittenError(f"{key}: {_code(error)}, status {_status(error)}") from error
                 raise
-            except (NoCredentialsError, PartialCredentialsError):
-                raise
-            except BotoCoreError as error:  # a timeout or a reset: it may have been applied
-                raise NotWrittenError(key) from error
+            except _PASSING as error:  # a timeout or a reset: it may have been applied
+                raise NotWrittenError(f"{key}: {error}") from error
 
     def lock(self, key: str) -> nullcontext[None]:  # noqa: ARG002  (conditional writes do the work here)
         """Nothing: S3 has no locks, and the protocol needs none."""
@@ -201,18 +223,29 @@ class S3Store:
             ) from error
         except ClientError as error:
             raise self._refusal(error, doing) from error
+        except _PASSING as error:
+            raise TemporaryError(
+                f"{self.url}: {doing} failed ({type(error).__name__}: {error}); check the network and the endpoint, "
+                "then run it again"
+            ) from error
         except BotoCoreError as error:
-            raise TemporaryError(f"{self.url}: {doing} failed ({type(error).__name__}: {error})") from error
+            raise UsageError(f"{self.url}: {doing} failed ({error}); check the AWS_ settings and the URL") from error
 
     def _refusal(self, error: ClientError, doing: str) -> PipelineError:
         code, status = _code(error), _status(error)
         if code == "NoSuchBucket" or (status == 404 and doing == "opening"):
             return UsageError(f"{self.url}: there is no bucket {self.bucket}; make it or check the name")
+        if code == "RequestTimeTooSkewed":
+            return UsageError(f"{self.url}: {doing} was refused ({code}); set this machine's clock right")
         if code in _CLOSED or status in (401, 403):
             return UsageError(f"{self.url}: {doing} was refused ({code}); check the credentials and their policy")
-        if status >= 500 or status in (409, 429) or code in ("SlowDown", "RequestTimeout"):
+        if status >= 500 or status in (409, 429) or code in _UNSURE:
             return TemporaryError(f"{self.url}: {doing} failed ({code}, status {status}); run it again later")
         return UsageError(f"{self.url}: {doing} was refused ({code}, status {status})")
+
+
+class _MissingError(Exception):
+    """There is no such object, or no longer the one that was asked for."""
 
 
 class _RangeReader(io.RawIOBase):
@@ -247,9 +280,11 @@ class _RangeReader(io.RawIOBase):
         return len(data)
 
 
-def _check_size(key: str, size: int) -> None:
-    if size > LARGEST_PUT:
-        raise BadInputError(f"{key}: {size:,} bytes are more than one PUT takes (5 GiB); split the product's drop")
+def _is_unsure(error: ClientError) -> bool:
+    """Whether a PUT was refused by its condition, or may have been applied all the same."""
+    if _code(error) == "NoSuchBucket":
+        return False
+    return _status(error) in (404, 409, 412, 429) or _status(error) >= 500 or _code(error) in _UNSURE
 
 
 def _code(error: ClientError) -> str:

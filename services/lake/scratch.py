@@ -1,6 +1,7 @@
 """Local disk for one run: made at its start, gone at its end, and after a crash removed by the next run."""
 
 import fcntl
+import os
 import shutil
 import tempfile
 import uuid
@@ -22,11 +23,12 @@ def scratch(store: Store, chosen: Path | None) -> Iterator[Path]:
     folder = root / f"{_PREFIX}{uuid.uuid4().hex}"
     with full_disk_is_temporary(root):
         root.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(root)
-        folder.mkdir()
-        lock = (folder / "lock").open("w")
+        with _alone(root):
+            _remove_leftovers(root)
+            folder.mkdir()
+            lock = (folder / "lock").open("w")
+            fcntl.flock(lock, fcntl.LOCK_EX)
     with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
         try:
             yield folder
         finally:
@@ -43,12 +45,23 @@ def require_room(folder: Path, needed: int) -> None:
         )
 
 
+@contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """Only one process at a time: a folder that is not locked yet looks like one whose run is dead."""
+    handle = os.open(root, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
 def _remove_leftovers(root: Path) -> None:
     """Remove the folders whose run is dead: its lock went with it."""
     for folder in root.glob(f"{_PREFIX}*"):
         try:
-            with (folder / "lock").open("r+") as lock:
+            with (folder / "lock").open("a") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 shutil.rmtree(folder, ignore_errors=True)
-        except OSError:  # its run lives, has just begun, or is another user's
+        except OSError:  # its run lives, or it is another user's
             continue

@@ -53,6 +53,8 @@ class Store(Protocol):
     """Objects by key. Every method may raise UsageError or TemporaryError, with a sentence for the user."""
 
     url: str
+    largest_object: int | None
+    """Bytes that one conditional write takes; None: no limit of its own."""
 
     def objects(self, prefix: str) -> list[Object]:
         """Every object whose key begins with the prefix, sorted by key."""

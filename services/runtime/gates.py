@@ -9,14 +9,19 @@ _MINIMUM = ("valid_timestamp_coverage",)
 
 
 def check_gates(gates: Mapping[str, float], figures: Mapping[str, float]) -> None:
-    """GateError naming every figure that is beyond its gate; figures that are not given are not judged."""
-    beyond = [
-        f"{name} is {figures[name]:.6g}, the gate is {'at least' if name in _MINIMUM else 'at most'} {gate:.6g}"
-        for name, gate in gates.items()
-        if name in figures and (figures[name] < gate if name in _MINIMUM else figures[name] > gate)
-    ]
+    """GateError naming every figure that is beyond its gate."""
+    beyond = beyond_gates(gates, figures)
     if beyond:
         raise GateError(
             f"{'; '.join(beyond)}. Nothing was published and the earlier output stays. Look at the drop, or set "
             f"EVENTLOG_GATE_<FIGURE> to a limit that fits and run again"
         )
+
+
+def beyond_gates(gates: Mapping[str, float], figures: Mapping[str, float]) -> list[str]:
+    """A clause for every figure that is beyond its gate; figures that are not given are not judged."""
+    return [
+        f"{name} is {figures[name]:.6g}, the gate is {'at least' if name in _MINIMUM else 'at most'} {gate:.6g}"
+        for name, gate in gates.items()
+        if name in figures and (figures[name] < gate if name in _MINIMUM else figures[name] > gate)
+    ]

@@ -5,20 +5,27 @@ This is the only place where the environment enters. Settings are frozen.
 
 import os
 import re
+import uuid
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from services.contracts import layout
 from services.contracts.errors import UsageError
+from services.contracts.layout import Stage
 from services.contracts.manifest import Figures
 from services.runtime.limits import cpu_limit
 
 PREFIX = "EVENTLOG_"
 # Kubernetes puts these into every pod for each Service whose name begins with "eventlog-".
-_SERVICE_LINK = re.compile(r"EVENTLOG_.*_(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)")
+_SERVICE_LINK = re.compile(
+    r"EVENTLOG_.*_(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
+)
+# What an address may carry that nobody else is to see: user:password@ and signed parameters.
+_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+_SECRET_PARAMETER = re.compile(r"([?&][^=&]*(?:key|token|secret|signature|password|credential)[^=&]*=)[^&\s]+", re.IGNORECASE)
 
 Ratio = Annotated[float | None, Field(ge=0, le=1)]
 
@@ -80,7 +87,7 @@ class Settings(BaseSettings):
     """Largest drop, in bytes."""
     pushgateway: str | None = None
     """Address of a Prometheus Pushgateway; none: no metrics are pushed."""
-    run_id: str | None = None
+    run_id: str = Field(default_factory=lambda: uuid.uuid4().hex[:12])
     """Name of the run in logs, metrics and manifests, such as the workflow's; by default a random one."""
     attempt: int = Field(default=0, ge=0)
     """Which retry this is, from 0."""
@@ -111,6 +118,28 @@ class Settings(BaseSettings):
         names = [*Figures.__dataclass_fields__, "raw_bytes"]
         return {name: gate for name in names if (gate := getattr(self, f"gate_{name}")) is not None}
 
+    def bytes_of(self, stage: Stage) -> dict[str, Any]:
+        """The settings that change what a stage writes, as JSON has them: part of its fingerprint."""
+        match stage:
+            case "ingest":
+                names = ["on_bad_file"]
+            case "clean":
+                names = ["window_days_before", "window_days_after", "day_first", "volatile_fields"]
+            case "feature":
+                names = ["feature_weeks"]
+        return self.model_dump(mode="json", include=set(names))
+
+
+class Described(NamedTuple):
+    """One setting, for people."""
+
+    name: str
+    variable: str
+    value: str
+    """Without credentials."""
+    origin: Literal["default", "environment", "option"]
+    meaning: str
+
 
 def load_settings(**options: Any) -> Settings:
     """Settings from the environment, overridden by the options that are not None; UsageError names every fault."""
@@ -132,7 +161,44 @@ def load_settings(**options: Any) -> Settings:
     return settings
 
 
+def describe(settings: Settings, **options: Any) -> list[Described]:
+    """Every setting with its value, where that came from, and what it means."""
+    variables = {name.upper() for name, value in os.environ.items() if value}
+    described = []
+    for name, field in Settings.model_fields.items():
+        variable = PREFIX + name.upper()
+        origin: Literal["default", "environment", "option"] = "environment" if variable in variables else "default"
+        if options.get(name) is not None:
+            origin = "option"
+        described.append(
+            Described(name, variable, _shown(getattr(settings, name)), origin, " ".join((field.description or "").split()))
+        )
+    return described
+
+
+def termination_log() -> Path:
+    """Where the last words go, also when the settings are what is wrong."""
+    return Path(os.environ.get(f"{PREFIX}TERMINATION_LOG") or Settings.model_fields["termination_log"].default)
+
+
+def masked(text: str) -> str:
+    """A text without the credentials that an address in it may carry."""
+    return _SECRET_PARAMETER.sub(r"\1***", _CREDENTIALS.sub("***", text))
+
+
+def _shown(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return str(value).lower()
+        case tuple():
+            return ",".join(str(part) for part in value)
+        case _:
+            return masked(str(value))
+
+
 def _fault(where: tuple[int | str, ...], message: str, value: object, given: dict[str, Any]) -> str:
     name = str(where[0])
     shown = f"--{name.replace('_', '-')}" if name in given else f"{PREFIX}{name.upper()}"
-    return f"{shown}={value}: {message.removeprefix('Value error, ')}"
+    return f"{shown}={masked(str(value))}: {message.removeprefix('Value error, ')}"

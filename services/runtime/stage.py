@@ -5,7 +5,6 @@ import signal
 import sys
 import time
 import traceback
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -35,7 +34,6 @@ class StageRun:
         self._began = time.monotonic()
         self._cpu = cpu_seconds()
         self._started = _now()
-        self.run_id = settings.run_id or uuid.uuid4().hex[:12]
         self.seconds: dict[str, float] = {}
 
     @contextmanager
@@ -51,7 +49,7 @@ class StageRun:
         """What the manifest says of this run."""
         total = time.monotonic() - self._began
         return Run(
-            run_id=self.run_id,
+            run_id=self._settings.run_id,
             program=program_version(),
             attempt=self._settings.attempt,
             started=self._started,
@@ -89,7 +87,7 @@ def guarded(work: Callable[[], int], *, verbose: bool, last_words: Path | None =
     with signals_interrupt():
         try:
             return work()
-        except (Exception, KeyboardInterrupt) as error:  # the one broad catch: everything ends here
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  (everything ends here)
             return report_failure(error, verbose=verbose, last_words=last_words)
 
 

@@ -1,0 +1,18 @@
+"""The container's door: `python -m services.feature`."""
+
+import sys
+
+from services.lake.publish import Outcome
+from services.lake.store import open_store
+from services.runtime.door import stage_door
+from services.runtime.settings import Settings
+
+
+def _run(settings: Settings) -> Outcome:
+    from services.feature.job import feature  # after the first log line
+
+    return feature(settings, open_store(settings.lake))
+
+
+if __name__ == "__main__":
+    sys.exit(stage_door("feature", _run, sys.argv[1:]))

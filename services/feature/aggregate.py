@@ -1,0 +1,123 @@
+"""Clean rows → counts and errors in DuckDB, on scratch disk and within a memory limit."""
+
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from services.contracts.severity import severity
+from services.contracts.tables import TIMESTAMP
+
+_BATCH_ROWS = 50_000
+_TABLES = """
+CREATE TABLE counts (
+    service_tag VARCHAR, pn VARCHAR, week VARCHAR, events BIGINT, errors BIGINT, criticals BIGINT, warnings BIGINT
+);
+CREATE TABLE errors (
+    service_tag VARCHAR, valid_us BIGINT, event_key VARCHAR, pn VARCHAR, week VARCHAR, cat VARCHAR, ev VARCHAR,
+    source_file VARCHAR, source_row BIGINT
+);
+"""
+_COUNT = """
+INSERT INTO counts
+SELECT
+    service_tag, $pn, $week, count(*), count(*) FILTER (severity IN ('error', 'critical')),
+    count(*) FILTER (severity = 'critical'), count(*) FILTER (severity = 'warning')
+FROM rows GROUP BY service_tag
+"""
+_COLLECT = """
+INSERT INTO errors
+SELECT service_tag, valid_us, event_key, $pn, $week, cat, ev, source_file, source_row FROM rows
+"""
+
+
+class Origin(NamedTuple):
+    """Where rows come from."""
+
+    pn: str
+    week: str
+
+
+class Aggregator:
+    """Takes clean rows in any order; gives the two feature tables in theirs."""
+
+    def __init__(self, folder: Path, *, memory: int, threads: int) -> None:
+        self._connection = duckdb.connect(
+            str(folder / "feature.duckdb"),
+            config={
+                "memory_limit": f"{memory // 1024**2}MiB",
+                "threads": threads,
+                "temp_directory": str(folder / "spill"),
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+            },
+        )
+        self._connection.execute(_TABLES)
+
+    def count(self, rows: pa.Table, origin: Origin) -> None:
+        """Add rows with service_tag and severity."""
+        self._insert(_COUNT, rows, origin)
+
+    def collect(self, rows: pa.Table, origin: Origin) -> None:
+        """Add errors with all their columns; times are µs since 1970."""
+        self._insert(_COLLECT, in_microseconds(rows), origin)
+
+    def device_features(self, as_of_week: str) -> Iterator[pa.Table]:
+        """Batches of device_features, in order."""
+        yield from self._select("device_features.sql", {"as_of_week": as_of_week})
+
+    def error_events(self) -> Iterator[pa.Table]:
+        """Batches of error_events, in order."""
+        yield from self._select("error_events.sql", {})
+
+    def _insert(self, statement: str, rows: pa.Table, origin: Origin) -> None:
+        self._connection.register("rows", rows)
+        self._connection.execute(statement, origin._asdict())
+        self._connection.unregister("rows")
+
+    def _select(self, name: str, parameters: dict[str, str]) -> Iterator[pa.Table]:
+        statement = files("services.feature").joinpath(name).read_text()
+        reader = self._connection.sql(statement, params=parameters).to_arrow_reader(_BATCH_ROWS)
+        for batch in reader:
+            yield _with_times(pa.Table.from_batches([batch]))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.close()
+
+
+def with_severity(cat: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Each row's severity; each distinct category is judged once."""
+    encoded = cat.combine_chunks().dictionary_encode()
+    values = [severity(value) for value in encoded.dictionary.to_pylist()]
+    codes = pc.fill_null(encoded.indices, len(values))
+    return pa.DictionaryArray.from_arrays(codes, pa.array([*values, "other"], pa.string()))
+
+
+def is_error(severities: pa.DictionaryArray) -> np.ndarray:
+    """bool per row: error or critical."""
+    bad = np.array([value in ("error", "critical") for value in severities.dictionary.to_pylist()])
+    return bad[severities.indices.to_numpy()]
+
+
+def in_microseconds(rows: pa.Table) -> pa.Table:
+    """The same rows with valid_timestamp as `valid_us`: DuckDB's zoned times need a time zone database."""
+    place = rows.column_names.index("valid_timestamp")
+    return rows.set_column(place, "valid_us", rows["valid_timestamp"].cast(pa.int64()))
+
+
+def _with_times(rows: pa.Table) -> pa.Table:
+    for name in ("valid_timestamp", "first_error_time", "last_error_time"):
+        if name in rows.column_names:
+            rows = rows.set_column(rows.column_names.index(name), name, rows[name].cast(TIMESTAMP))
+    return rows

@@ -1,0 +1,205 @@
+"""Feature: the newest clean weeks → one row per device, and the table of errors.
+
+Read it top to bottom: choose the weeks, stream their rows into counts and errors, write both tables in order.
+"""
+
+import shutil
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import structlog
+
+from services.contracts import CONTRACT_VERSION, layout
+from services.contracts.errors import LedgerError, NotReadyError
+from services.contracts.manifest import Input, Manifest, Output, Window, ledger_gap
+from services.contracts.tables import DEVICE_FEATURES, ERROR_EVENTS, Table
+from services.feature.aggregate import Aggregator, Origin, is_error, with_severity
+from services.lake.parquet import FileWriter, LocalFile, audit, group_bytes, read_group
+from services.lake.publish import Built, Inputs, Job, Outcome, publish, read_manifest
+from services.lake.scratch import scratch
+from services.lake.store import Store
+from services.runtime.limits import memory_limit
+from services.runtime.progress import progress
+from services.runtime.settings import Settings
+from services.runtime.stage import StageRun
+
+log = structlog.get_logger()
+
+_NARROW = ["service_tag", "cat"]
+_WIDE = ["service_tag", "valid_timestamp", "event_key", "cat", "ev", "source_file", "source_row"]
+
+
+def feature(settings: Settings, lake: Store) -> Outcome:
+    """Bring the feature tables to what the newest clean weeks say."""
+    run = StageRun(settings)
+    with scratch(lake, settings.scratch) as folder:
+
+        def build(inputs: Inputs, generation: int, fingerprint: str) -> Built:
+            return _Build(settings, lake, run, folder / "feature", generation).build(inputs, fingerprint)
+
+        job = Job("feature", None, byte_settings(settings), lambda: _inputs(settings, lake), build)
+        return publish(lake, job, force=settings.force)
+
+
+def byte_settings(settings: Settings) -> dict[str, object]:  # noqa: ARG001  (the stages have the same doors)
+    """The settings that change what feature writes: none, the weeks that take part are its inputs."""
+    return {}
+
+
+def clean_weeks(settings: Settings, lake: Store) -> dict[str, Manifest]:
+    """The newest published clean weeks, oldest first; NotReadyError where there is none."""
+    weeks = sorted(name.removeprefix("week=") for name in lake.folders("_control/clean/"))
+    published = {week: manifest for week in weeks if (manifest := read_manifest(lake, "clean", week))}
+    newest = list(published)[-settings.feature_weeks :] if settings.feature_weeks else list(published)
+    if not newest:
+        raise NotReadyError(f"{lake.url} has no clean week yet; run clean first")
+    old = [week for week in newest if published[week].contract != CONTRACT_VERSION]
+    if old:
+        raise NotReadyError(f"clean of {', '.join(old)} was made under an older contract; run them again")
+    return {week: published[week] for week in newest}
+
+
+def _inputs(settings: Settings, lake: Store) -> Inputs:
+    outputs = [o for manifest in clean_weeks(settings, lake).values() for o in manifest.outputs]
+    return Inputs(tuple(sorted((o.key, o.etag, o.bytes) for o in outputs)))
+
+
+class _Group(NamedTuple):
+    """A row group of a clean file."""
+
+    origin: Origin
+    key: str
+    etag: str
+    metadata: pq.FileMetaData
+    index: int
+
+
+class _Rows(NamedTuple):
+    """What a row group gives."""
+
+    counted: pa.Table
+    errors: pa.Table | None
+    origin: Origin
+
+
+class _Build:
+    """One attempt to make the feature tables on scratch."""
+
+    def __init__(self, settings: Settings, lake: Store, run: StageRun, folder: Path, generation: int) -> None:
+        self._settings, self._lake = settings, lake
+        self._run, self._folder, self._generation = run, folder, generation
+
+    def build(self, inputs: Inputs, fingerprint: str) -> Built:
+        """Clean files → audited feature files and the manifest that will name them."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.mkdir()
+        weeks = clean_weeks(self._settings, self._lake)
+        as_of_week = max(weeks)
+        memory = memory_limit(self._settings.memory_limit) // 2
+        with Aggregator(self._folder, memory=memory, threads=self._settings.workers) as aggregator:
+            with self._run.step("read"):
+                rows = self._read(inputs, aggregator)
+            with self._run.step("write"):
+                events = 0
+                features = self._writer(layout.DEVICE_FEATURES, DEVICE_FEATURES)
+                with features:
+                    for batch in aggregator.device_features(as_of_week):
+                        events += int(batch["total_events"].to_numpy().sum())
+                        features.append(batch)
+                    devices = _finished(features, DEVICE_FEATURES)
+                error_writer = self._writer(layout.ERROR_EVENTS, ERROR_EVENTS)
+                with error_writer:
+                    for batch in aggregator.error_events():
+                        error_writer.append(batch)
+                    errors = _finished(error_writer, ERROR_EVENTS)
+        ledger = self._ledger(weeks, events, errors.rows)
+        window = Window(tuple(weeks), as_of_week, devices.rows)
+
+        def manifest(outputs: tuple[Output, ...]) -> Manifest:
+            return Manifest(
+                stage="feature",
+                week=None,
+                contract=CONTRACT_VERSION,
+                generation=self._generation,
+                fingerprint=fingerprint,
+                inputs=tuple(Input(key, etag, rows[key]) for key, etag, _ in inputs.objects),
+                outputs=outputs,
+                ledger=ledger,
+                run=self._run.finish(byte_settings(self._settings)),
+                window=window,
+            )
+
+        files = {layout.DEVICE_FEATURES: devices, layout.ERROR_EVENTS: errors}
+        return Built(files, files.__getitem__, manifest)
+
+    def _read(self, inputs: Inputs, aggregator: Aggregator) -> dict[str, int]:
+        """Stream every row group into the aggregator; rows by key."""
+        groups, rows = [], {}
+        for key, etag, _ in inputs.objects:
+            with self._lake.open(key, etag) as handle:
+                metadata = pq.read_metadata(handle)
+            week, pn = layout.partition_of(key)
+            rows[key] = metadata.num_rows
+            groups += [_Group(Origin(pn, week), key, etag, metadata, i) for i in range(metadata.num_row_groups)]
+        with progress("feature", sum(rows.values())) as shown:
+            for found in self._prefetched(groups):
+                aggregator.count(found.counted, found.origin)
+                if found.errors is not None:
+                    aggregator.collect(found.errors, found.origin)
+                shown.advance(found.counted.num_rows)
+        return rows
+
+    def _prefetched(self, groups: list[_Group]) -> Iterator[_Rows]:
+        with ThreadPoolExecutor(self._settings.workers) as pool:
+            ahead: deque[Future[_Rows]] = deque()
+            try:
+                for group in groups:
+                    ahead.append(pool.submit(self._read_group, group))
+                    if len(ahead) > self._settings.workers:
+                        yield ahead.popleft().result()
+                while ahead:
+                    yield ahead.popleft().result()
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
+
+    def _read_group(self, group: _Group) -> _Rows:
+        with self._lake.open(group.key, group.etag) as handle:
+            narrow = read_group(handle, group.metadata, group.index, _NARROW)
+        severities = with_severity(narrow["cat"])
+        counted = pa.table({"service_tag": narrow["service_tag"], "severity": severities})
+        bad = is_error(severities)
+        if not bad.any():
+            return _Rows(counted, None, group.origin)
+        with self._lake.open(group.key, group.etag) as handle:
+            wide = read_group(handle, group.metadata, group.index, _WIDE)
+        return _Rows(counted, wide.take(pa.array(np.flatnonzero(bad))), group.origin)
+
+    def _writer(self, key: str, table: Table) -> FileWriter:
+        order = tuple(column.split(" ")[0] for column in table.order if column.split(" ")[0] in table.schema.names)
+        return FileWriter(
+            self._folder / key, table.schema, generation=self._generation, order=order, group=group_bytes(1)
+        )
+
+    def _ledger(self, weeks: dict[str, Manifest], events: int, errors: int) -> dict[str, int]:
+        counts = [manifest.quality.counts for manifest in weeks.values() if manifest.quality]
+        clean, clean_errors = sum(c.clean_rows for c in counts), sum(c.errors for c in counts)
+        gaps = [
+            ledger_gap({"events of all devices": events}, {"clean": clean}),
+            ledger_gap({"error events": errors}, {"errors in clean": clean_errors}),
+        ]
+        found = [gap for gap in gaps if gap]
+        if found:
+            raise LedgerError(f"feature: {'; '.join(found)}; nothing was published, this is a defect of the program")
+        return {"clean_rows": clean, "total_events": events, "error_events": errors}
+
+
+def _finished(writer: FileWriter, table: Table) -> LocalFile:
+    file = writer.close()
+    audit(file, table.schema)
+    return file

@@ -1,0 +1,79 @@
+"""One stage over one week, from its first log line to the one that sums it up."""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import structlog
+
+from services.contracts.layout import Stage
+from services.contracts.manifest import Manifest
+from services.lake.publish import Outcome
+from services.runtime.metrics import push_end, push_start
+from services.runtime.settings import Settings
+from services.runtime.stage import explain
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """How a stage went for a week."""
+
+    stage: Stage
+    week: str | None
+    outcome: Literal["published", "unchanged", "superseded", "failed", "skipped"]
+    reason: str
+    exit_code: int
+    seconds: float
+    manifest: Manifest | None = None
+    """What is published now; None where nothing is known to be."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The result for machines: of the manifest only what fits on a line."""
+        said = {
+            "stage": self.stage,
+            "week": self.week,
+            "outcome": self.outcome,
+            "reason": self.reason,
+            "exit_code": self.exit_code,
+            "seconds": round(self.seconds, 3),
+        }
+        if self.manifest:
+            said |= {"generation": self.manifest.generation, "ledger": self.manifest.ledger}
+            if self.manifest.drop:
+                said |= {"quarantined": self.manifest.drop.quarantined, "skipped_files": self.manifest.drop.skipped_files}
+            if self.manifest.quality and self.manifest.quality.figures:
+                said |= {"figures": asdict(self.manifest.quality.figures)}
+        return said
+
+
+def run_stage(settings: Settings, stage: Stage, week: str | None, work: Callable[[], Outcome]) -> StageResult:
+    """Run a stage with its metrics pushed and one log line at the end.
+
+    Its name stays on the log lines that follow, so that a failure is reported under it too.
+    """
+    began = time.monotonic()
+    structlog.contextvars.bind_contextvars(stage=stage, week=week, run_id=settings.run_id)
+    log.info("started", attempt=settings.attempt)
+    push_start(settings, stage, week)
+    try:
+        outcome = work()
+    except BaseException as error:
+        push_end(settings, stage, week, exit_code=explain(error).exit_code, seconds=time.monotonic() - began)
+        raise
+    seconds = time.monotonic() - began
+    push_end(settings, stage, week, exit_code=0, seconds=seconds, manifest=outcome.manifest)
+    _sum_up(outcome, seconds)
+    return StageResult(stage, week, outcome.kind, outcome.reason, 0, seconds, outcome.manifest)
+
+
+def _sum_up(outcome: Outcome, seconds: float) -> None:
+    manifest = outcome.manifest
+    facts: dict[str, Any] = {"seconds": round(seconds, 2)}
+    if manifest:
+        facts |= {**manifest.ledger, "files": len(manifest.outputs)}
+    if manifest and outcome.kind == "published":
+        facts |= {"cpu_seconds": manifest.run.cpu_seconds, "peak_memory_mb": manifest.run.peak_memory_bytes // 2**20}
+    log.info(outcome.kind, reason=outcome.reason, **facts)
