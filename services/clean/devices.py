@@ -23,6 +23,10 @@ _HELD_BYTES = 320 * 1024**2
 """What may wait in memory for its device to be complete; more of it waits on scratch, memory-mapped."""
 
 
+_AT_ONCE_BYTES = 4 * _CHUNK_BYTES
+"""Above this only one device, or a crowd of partitions, can be: then rows are gathered piece by piece."""
+
+
 class Group(NamedTuple):
     """A row group of one partition."""
 
@@ -135,9 +139,12 @@ class _Tags:
 
 def gathered(rows: pa.Table, order: np.ndarray) -> Iterator[pa.Table]:
     """The rows in another order, in pieces of bounded size, never copying all of them at once."""
+    if rows.nbytes <= _AT_ONCE_BYTES:
+        yield rows.combine_chunks().take(pa.array(order))
+        return
     batches = rows.to_batches()
     starts = np.cumsum([0, *(batch.num_rows for batch in batches)])
-    piece_rows = max(1, rows.num_rows * _CHUNK_BYTES // max(rows.nbytes, 1))
+    piece_rows = max(1, rows.num_rows * _CHUNK_BYTES // rows.nbytes)
     for start in range(0, len(order), piece_rows):
         wanted = order[start : start + piece_rows]
         origin = np.searchsorted(starts, wanted, side="right") - 1
@@ -148,8 +155,7 @@ def gathered(rows: pa.Table, order: np.ndarray) -> Iterator[pa.Table]:
         ]
         back = np.empty(len(wanted), dtype=np.int64)
         back[by_origin] = np.arange(len(wanted))
-        found = pa.Table.from_batches(parts).unify_dictionaries().combine_chunks()
-        yield found if len(parts) == 1 else found.take(pa.array(back))
+        yield pa.Table.from_batches(parts).combine_chunks().take(pa.array(back))
 
 
 def _runs(values: np.ndarray) -> Iterator[tuple[int, int, int]]:

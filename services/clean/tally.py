@@ -42,10 +42,11 @@ class Tally:
             "missing_event_id": ~columns["has_event_id"].to_numpy(zero_copy_only=False),
             "ev_unparsable": ~np.isin(ev, _READABLE),
         }
-        pairs, counts = np.unique(np.stack([source, status]), axis=1, return_counts=True)
+        kinds = len(TIMESTAMP_STATUSES)
+        pairs = np.bincount((source + 1).astype(np.int64) * kinds + status, minlength=kinds * (len(TIMESTAMP_SOURCES) + 1))
         with self._lock:
             self._add([pn], np.zeros(len(status), np.int64), files, flags)
-            self._timestamps.update({(int(s), int(t)): int(n) for s, t, n in zip(*pairs, counts, strict=True)})
+            self._timestamps.update({divmod(int(pair), kinds): int(pairs[pair]) for pair in np.flatnonzero(pairs)})
             self._unusable.update(events.unusable)
             self._ev_statuses.update(dict(enumerate(np.bincount(ev, minlength=len(EV_STATUSES)).tolist())))
 
@@ -77,8 +78,8 @@ class Tally:
         by_pn = {pn: Counts(**counter) for pn, counter in sorted(self._by_pn.items())}
         total = sum(by_pn.values(), Counts())
         timestamps: dict[str, dict[str, int]] = {}
-        for (source, status), rows in sorted(self._timestamps.items()):
-            name = TIMESTAMP_SOURCES[source] if source >= 0 else "none"
+        for (source, status), rows in sorted(self._timestamps.items()):  # source 0: none was valid
+            name = TIMESTAMP_SOURCES[source - 1] if source else "none"
             timestamps.setdefault(name, {})[TIMESTAMP_STATUSES[status]] = rows
         unusable = sorted(self._unusable.items(), key=lambda item: (item[0][0], item[0][1] is None, item[0][1] or 0))
         return Quality(

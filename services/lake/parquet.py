@@ -82,7 +82,8 @@ class FileWriter:
         if not self._pending:
             return
         # One chunk: page boundaries would otherwise follow the chunks that the rows came in.
-        group = pa.concat_tables(self._pending).cast(self._schema).unify_dictionaries().combine_chunks()
+        group = pa.concat_tables(self._pending).unify_dictionaries().combine_chunks()
+        group = pa.table([_in_form(group[field.name], field.type) for field in self._schema], schema=self._schema)
         self._pending, self._pending_bytes = [], 0
         with full_disk_is_temporary(self._path):
             self._writer.write_table(group, row_group_size=max(group.num_rows, 1))
@@ -101,6 +102,7 @@ class FileWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._writer.is_open = False  # an abandoned file gets no footer when its writer is collected
         self._sink.close()
 
 
@@ -178,7 +180,7 @@ class _HashingFile:
 
 def _options(schema: pa.Schema, order: tuple[str, ...]) -> dict[str, object]:
     """Every choice that decides bytes, pinned."""
-    plain = [name for name in ("event_key", "source_row", "eventdate", "valid_timestamp", *_TEXT) if name in schema.names]
+    plain = [name for name in ("event_key", "ts", "source_row", "eventdate", "valid_timestamp", *_TEXT) if name in schema.names]
     leaves = [pa.field(f.name, f.type) for f in schema]
     return {
         "version": "2.6",
@@ -199,6 +201,24 @@ def _options(schema: pa.Schema, order: tuple[str, ...]) -> dict[str, object]:
 
 def _leaf(field: pa.Field) -> str:
     return str(field.name)
+
+
+def _in_form(column: pa.ChunkedArray, type_: pa.DataType) -> pa.ChunkedArray:
+    """A column in the file's type; a dictionary holds the values in use, sorted, wherever the rows came from."""
+    if not (pa.types.is_dictionary(type_) and pa.types.is_dictionary(column.type)):
+        return column.cast(type_)
+    encoded = column.combine_chunks()
+    indices = pc.fill_null(encoded.indices, 0).to_numpy()
+    used = np.zeros(len(encoded.dictionary), dtype=bool)
+    used[indices[pc.is_valid(encoded.indices).to_numpy(zero_copy_only=False)]] = True
+    values = encoded.dictionary.filter(pa.array(used)).cast(type_.value_type)
+    order = pc.sort_indices(values).to_numpy()
+    place = np.zeros(len(used), dtype=np.int32)
+    place[np.flatnonzero(used)[order]] = np.arange(len(order))
+    mask = encoded.indices.is_null().to_numpy(zero_copy_only=False) if encoded.null_count else None
+    return pa.chunked_array(
+        [pa.DictionaryArray.from_arrays(pa.array(place[indices], pa.int32(), mask=mask), values.take(pa.array(order)))]
+    )
 
 
 def _row_bytes(rows: pa.Table) -> np.ndarray:
