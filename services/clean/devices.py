@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -21,10 +20,6 @@ _CHUNK_BYTES = 24 * 1024**2
 """Complete rows are handed on once there are so many: fewer, larger steps cost less."""
 _HELD_BYTES = 320 * 1024**2
 """What may wait in memory for its device to be complete; more of it waits on scratch, memory-mapped."""
-
-
-_AT_ONCE_BYTES = 4 * _CHUNK_BYTES
-"""Above this only one device, or a crowd of partitions, can be: then rows are gathered piece by piece."""
 
 
 class Group(NamedTuple):
@@ -55,20 +50,24 @@ def groups_in_order(pn: str, key: str, etag: str, metadata: pq.FileMetaData, lak
         yield Group(first, pn, index, about.num_rows, key, etag, metadata)
 
 
-def whole_devices(groups: Iterable[tuple[Group, pa.Table]], scratch: Path) -> Iterator[pa.Table]:
-    """Tables of complete devices, in the order of their tags, from groups read in the order of first tags.
+Devices = dict[str, pa.Table]
+"""All rows of some devices, by pn, each table in the partition's order."""
 
-    A device is never split; one that does not fit in memory comes as a table on memory-mapped scratch.
+
+def whole_devices(groups: Iterable[tuple[Group, pa.Table]], scratch: Path) -> Iterator[Devices]:
+    """Complete devices, in the order of their tags, from groups read in the order of first tags.
+
+    A device is never split; one that does not fit in memory comes as tables on memory-mapped scratch.
     """
     held = _Held(scratch)
     for group, rows in groups:
         if held.added >= _CHUNK_BYTES:
             complete = held.take_below(group.first_tag)
-            if complete is not None:
+            if complete:
                 yield complete
         held.add(group.pn, rows)
     rest = held.take_below(None)
-    if rest is not None:
+    if rest:
         yield rest
 
 
@@ -95,19 +94,21 @@ class _Held:
         if self.added > _HELD_BYTES:  # no device was completed by all of this
             self._spill()
 
-    def take_below(self, tag: str | None) -> pa.Table | None:
-        """Everything with a smaller tag (None: everything), or None where there is nothing."""
-        taken: list[pa.Table] = []
+    def take_below(self, tag: str | None) -> Devices:
+        """Everything with a smaller tag (None: everything)."""
+        taken: Devices = {}
         for pn, parts in self._parts.items():
             self._parts[pn] = []
+            complete: list[pa.Table] = []
             for rows, in_memory in parts:
                 cut = rows.num_rows if tag is None else bisect_left(_Tags(rows["service_tag"]), tag)
-                taken += [rows.slice(0, cut)] if cut else []
+                complete += [rows.slice(0, cut)] if cut else []
                 self._parts[pn] += [_Part(rows.slice(cut), in_memory)] if cut < rows.num_rows else []
-        if not taken:
-            return None
-        self.added = 0
-        return pa.concat_tables(taken)
+            if complete:
+                taken[pn] = pa.concat_tables(complete)
+        if taken:
+            self.added = 0
+        return taken
 
     def _spill(self) -> None:
         for pn, parts in self._parts.items():
@@ -134,32 +135,3 @@ class _Tags:
 
     def __getitem__(self, row: int) -> str:
         return str(self._column[row].as_py())
-
-
-
-def gathered(rows: pa.Table, order: np.ndarray) -> Iterator[pa.Table]:
-    """The rows in another order, in pieces of bounded size, never copying all of them at once."""
-    if rows.nbytes <= _AT_ONCE_BYTES:
-        yield rows.combine_chunks().take(pa.array(order))
-        return
-    batches = rows.to_batches()
-    starts = np.cumsum([0, *(batch.num_rows for batch in batches)])
-    piece_rows = max(1, rows.num_rows * _CHUNK_BYTES // rows.nbytes)
-    for start in range(0, len(order), piece_rows):
-        wanted = order[start : start + piece_rows]
-        origin = np.searchsorted(starts, wanted, side="right") - 1
-        by_origin = np.argsort(origin, kind="stable")
-        parts = [
-            batches[b].take(pa.array(wanted[by_origin][first:last] - starts[b]))
-            for b, first, last in _runs(origin[by_origin])
-        ]
-        back = np.empty(len(wanted), dtype=np.int64)
-        back[by_origin] = np.arange(len(wanted))
-        yield pa.Table.from_batches(parts).combine_chunks().take(pa.array(back))
-
-
-def _runs(values: np.ndarray) -> Iterator[tuple[int, int, int]]:
-    """Each run of equal values as (value, first, after the last)."""
-    edges = np.flatnonzero(np.diff(values)) + 1
-    for first, last in zip([0, *edges], [*edges, len(values)], strict=True):
-        yield int(values[first]), int(first), int(last)

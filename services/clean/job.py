@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import structlog
 
-from services.clean.dedup import Verdict, judge
-from services.clean.devices import Group, gathered, groups_in_order, whole_devices
+from services.clean.dedup import judge
+from services.clean.devices import Devices, Group, groups_in_order, whole_devices
 from services.clean.events import window_rules
+from services.clean.gather import gathered, written_order
 from services.clean.kernel import Kernel
 from services.clean.partitions import PartitionWriters
 from services.clean.tally import Tally
@@ -135,7 +135,6 @@ class _Build:
             for group in groups_in_order(layout.partition_of(key).pn, key, etag, footers[key], self._lake)
         )
         rows = sum(group.rows for group in groups)
-        pns = sorted({group.pn for group in groups})
         copies = 0
         with (
             Kernel(self._settings.kernel, self._settings.workers, rows) as kernel,
@@ -144,7 +143,7 @@ class _Build:
             log.info("reading events", kernel=kernel.name, rows=rows, partitions=len(footers))
             reading = _prefetched(groups, lambda group: self._read(group, kernel, tally), self._settings.workers)
             for devices in whole_devices(_reporting(reading, shown), self._folder):
-                copies += self._write_devices(devices, pns, tally, writers)
+                copies += self._write_devices(devices, tally, writers)
         return copies
 
     def _read(self, group: Group, kernel: Kernel, tally: Tally) -> pa.Table:
@@ -154,25 +153,21 @@ class _Build:
         (batch,) = raw.combine_chunks().to_batches()
         events = kernel.read(batch, self._rules)
         tally.saw_raw(group.pn, raw["source_file"], events)
-        same_pn = pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(batch), np.int32)), [group.pn])
         columns = {name: batch[name] for name in _RAW_COLUMNS if name not in ("ts", "eventdate")}
-        columns |= {name: events.columns[name] for name in events.columns.schema.names} | {"pn": same_pn}
-        return pa.table(columns)
+        return pa.table(columns | {name: events.columns[name] for name in events.columns.schema.names})
 
-    def _write_devices(self, rows: pa.Table, pns: list[str], tally: Tally, writers: PartitionWriters) -> int:
-        """Judge whole devices and hand what stays to the writers."""
-        pn = _pn_codes(rows["pn"], pns)
-        verdict = judge(_judged_columns(rows))
-        tally.saw_verdict(pns, pn, rows, verdict.kept, verdict.conflicts)
-        order = _output_order(rows, pn, verdict)
-        at = 0
-        kept = rows.append_column("copies", pa.array(verdict.copies)).select([*CLEAN.schema.names])
-        for piece in gathered(kept, order):
-            codes = pn[order[at : at + piece.num_rows]]
-            at += piece.num_rows
-            for code in np.unique(codes):
-                first, last = np.searchsorted(codes, code), np.searchsorted(codes, code, side="right")
-                writers.append(pns[code], piece.slice(first, last - first))
+    def _write_devices(self, devices: Devices, tally: Tally, writers: PartitionWriters) -> int:
+        """Judge whole devices and hand what stays to the writers; the sum of `copies` of what stays."""
+        verdict = judge(pa.concat_tables([_judged_columns(pn, rows) for pn, rows in devices.items()]).combine_chunks())
+        start = 0
+        for pn, rows in devices.items():
+            here = slice(start, start + rows.num_rows)
+            start += rows.num_rows
+            kept = verdict.kept[here]
+            tally.saw_verdict(pn, rows, kept, verdict.conflicts[here])
+            with_copies = rows.append_column("copies", pa.array(verdict.copies[here])).select(CLEAN.schema.names)
+            for piece in gathered(with_copies, written_order(rows, kept)):
+                writers.append(pn, piece)
         return int(verdict.copies[verdict.kept].sum())
 
     def _ledger(self, quality: Quality, files: dict[str, LocalFile], copies: int, raw: int) -> dict[str, int]:
@@ -212,28 +207,8 @@ def _reporting(reading: Iterator[tuple[Group, pa.Table]], shown: Progress) -> It
         shown.advance(group.rows)
 
 
-def _pn_codes(column: pa.ChunkedArray, pns: list[str]) -> np.ndarray:
-    """Each row's place in `pns`."""
-    encoded = column.unify_dictionaries().combine_chunks()
-    places = {pn: place for place, pn in enumerate(pns)}
-    return np.array([places[pn] for pn in encoded.dictionary.to_pylist()])[encoded.indices.to_numpy()]
-
-
-def _judged_columns(rows: pa.Table) -> pa.Table:
+def _judged_columns(pn: str, rows: pa.Table) -> pa.Table:
     """What re-sends are judged by, without the large text."""
     narrow = rows.select(["service_tag", "event_key", "valid_timestamp", "source_file", "source_row", "payload_hash"])
-    unknown = pc.equal(rows["pn"].cast(pa.string()), layout.UNKNOWN_PN)
-    return narrow.append_column("is_unknown", unknown).combine_chunks()
-
-
-def _output_order(rows: pa.Table, pn: np.ndarray, verdict: Verdict) -> np.ndarray:
-    """The kept rows by pn, service_tag, valid_timestamp (nulls last) and source identity.
-
-    Within a pn they come by service_tag and source identity, so a stable sort within each device is all.
-    """
-    tags = rows["service_tag"].combine_chunks()
-    device = np.zeros(len(tags), dtype=np.int64)
-    device[1:] = np.cumsum(pc.not_equal(tags[1:], tags[:-1]).to_numpy(zero_copy_only=False) | (pn[1:] != pn[:-1]))
-    times = pc.fill_null(rows["valid_timestamp"].cast(pa.int64()), np.iinfo(np.int64).max).to_numpy()
-    kept = np.flatnonzero(verdict.kept)
-    return kept[np.lexsort((times[kept], device[kept], pn[kept]))]
+    unknown = np.full(rows.num_rows, pn == layout.UNKNOWN_PN)
+    return narrow.append_column("is_unknown", pa.array(unknown))

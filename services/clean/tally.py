@@ -45,13 +45,13 @@ class Tally:
         kinds = len(TIMESTAMP_STATUSES)
         pairs = np.bincount((source + 1).astype(np.int64) * kinds + status, minlength=kinds * (len(TIMESTAMP_SOURCES) + 1))
         with self._lock:
-            self._add([pn], np.zeros(len(status), np.int64), files, flags)
+            self._add(pn, files, flags)
             self._timestamps.update({divmod(int(pair), kinds): int(pairs[pair]) for pair in np.flatnonzero(pairs)})
             self._unusable.update(events.unusable)
             self._ev_statuses.update(dict(enumerate(np.bincount(ev, minlength=len(EV_STATUSES)).tolist())))
 
-    def saw_verdict(self, pns: list[str], pn: np.ndarray, rows: pa.Table, kept: np.ndarray, conflicts: np.ndarray) -> None:
-        """Count what became of judged rows; `pn` holds each row's place in `pns`."""
+    def saw_verdict(self, pn: str, rows: pa.Table, kept: np.ndarray, conflicts: np.ndarray) -> None:
+        """Count what became of judged rows of one partition."""
         errors = is_error(rows["cat"])
         flags = {
             "clean_rows": kept,
@@ -61,16 +61,16 @@ class Tally:
             "event_id_conflicts": conflicts,
         }
         with self._lock:
-            self._add(pns, pn, rows["source_file"], flags)
+            self._add(pn, rows["source_file"], flags)
 
-    def _add(self, pns: list[str], pn: np.ndarray, files: pa.ChunkedArray, flags: dict[str, np.ndarray]) -> None:
+    def _add(self, pn: str, files: pa.ChunkedArray, flags: dict[str, np.ndarray]) -> None:
         encoded = files.unify_dictionaries().combine_chunks()
         names = encoded.dictionary.to_pylist()
         file = encoded.indices.to_numpy()
         for flag, rows in flags.items():
-            for name, count in zip(pns, np.bincount(pn[rows], minlength=len(pns)).tolist(), strict=True):
-                self._by_pn[name][flag] += count
-            for name, count in zip(names, np.bincount(file[rows], minlength=len(names)).tolist(), strict=True):
+            counts = np.bincount(file[rows], minlength=len(names)).tolist()
+            self._by_pn[pn][flag] += sum(counts)
+            for name, count in zip(names, counts, strict=True):
                 self._by_file.setdefault(name, Counter())[flag] += count
 
     def quality(self) -> Quality:

@@ -17,8 +17,9 @@ _INT64_MAX = 2**63 - 1
 
 
 def decoded(column: pa.Array) -> pa.Array:
-    """A column without its dictionary."""
-    return column.dictionary_decode() if pat.is_dictionary(column.type) else column
+    """A column without its dictionary and without views."""
+    column = column.dictionary_decode() if pat.is_dictionary(column.type) else column
+    return column if column.type == (kind := plain(column.type)) else column.cast(kind)
 
 
 def text(column: pa.Array) -> pa.Array:
@@ -164,8 +165,8 @@ def _scaled(column: pa.Array) -> tuple[pa.Array, int]:
     """Timestamps of any unit → ns, those beyond int64 → null."""
     factor = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}[column.type.unit]
     units = column.cast(pa.int64())
-    limit = _INT64_MAX // factor
-    fits = pc.and_(pc.less_equal(units, limit), pc.greater_equal(units, -limit))
+    highest, lowest = _INT64_MAX // factor, -((_INT64_MAX + 1) // factor)
+    fits = pc.and_(pc.less_equal(units, highest), pc.greater_equal(units, lowest))
     result = pc.multiply(pc.if_else(fits, units, None), factor)
     return result, result.null_count - column.null_count
 

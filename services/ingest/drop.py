@@ -17,6 +17,10 @@ _BUFFER = 4 * 1024**2
 """Bytes read ahead per column: a ranged GET of this size costs more transfer than latency."""
 
 
+_MOST_PACKED = 100_000
+"""Unpacked bytes for each byte of a file that no codec reaches on text; a footer that claims more lies."""
+
+
 class SourceFile(NamedTuple):
     """One readable file of a drop."""
 
@@ -88,10 +92,27 @@ def _claims(name: str, reader: pq.ParquetFile, size: int) -> list[Fault]:
     """A tiny file can claim gigabytes: compare its footer with its size before anything is allocated."""
     metadata = reader.metadata
     groups = [metadata.row_group(g) for g in range(metadata.num_row_groups)]
-    claimed = [group.column(c).total_compressed_size for group in groups for c in range(metadata.num_columns)]
-    if any(part < 0 for part in claimed) or sum(claimed) > size:
-        return [Fault(name, None, f"its footer claims {sum(claimed)} bytes of data, the file has {size}")]
+    columns = [[group.column(c) for c in range(metadata.num_columns)] for group in groups]
+    packed = [column.total_compressed_size for chunks in columns for column in chunks]
+    unpacked = [column.total_uncompressed_size for chunks in columns for column in chunks]
+    if any(part < 0 for part in packed + unpacked) or sum(packed) > size:
+        return [Fault(name, None, f"its footer claims {sum(packed)} bytes of data, the file has {size}")]
+    most = max(sum(unpacked), sum(group.total_byte_size for group in groups))
+    if most > size * _MOST_PACKED:
+        return [Fault(name, None, f"its footer claims {most} bytes once unpacked, the file has {size}")]
+    return _miscounts(name, metadata)
+
+
+def _miscounts(name: str, metadata: pq.FileMetaData) -> list[Fault]:
+    """Rows beyond those that a footer counts would be lost in silence: its numbers have to agree."""
+    groups = [metadata.row_group(g) for g in range(metadata.num_row_groups)]
     rows = sum(group.num_rows for group in groups)
     if rows != metadata.num_rows:
         return [Fault(name, None, f"its footer claims {metadata.num_rows} rows, its row groups {rows}")]
+    flat = [c for c in range(metadata.num_columns) if not metadata.schema.column(c).max_repetition_level]
+    for group in groups:
+        values = {group.column(c).num_values for c in flat} - {group.num_rows}
+        if values:
+            reason = f"its footer claims {group.num_rows} rows in a row group whose columns have {min(values)} values"
+            return [Fault(name, None, reason)]
     return []

@@ -48,10 +48,13 @@ def spill(source: Store, drop: Drop, folder: Path, workers: int, shown: Progress
     tasks = [task for file in drop.files for task in _tasks(file)]
     with ThreadPoolExecutor(workers) as pool:
         parts = list(pool.map(lambda task: _spill_task(source, drop, task, folder, shown), tasks))
+    source_rows = Counter({file.name: 0 for file in drop.files})
+    for part in parts:
+        source_rows.update(part.source_rows)  # a sum of counters forgets files without rows
     return Spilled(
         runs=tuple(run for part in parts for run in part.runs),
         quarantine=tuple(path for part in parts for path in part.quarantine),
-        source_rows=sum((part.source_rows for part in parts), Counter({file.name: 0 for file in drop.files})),
+        source_rows=source_rows,
         unusable_eventdates=sum(part.unusable_eventdates for part in parts),
         faults=tuple(dict.fromkeys(fault for part in parts for fault in part.faults)),
     )

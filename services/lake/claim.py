@@ -10,7 +10,7 @@ from services.contracts import CONTRACT_VERSION
 from services.contracts.errors import BadInputError
 from services.contracts.manifest import Manifest
 from services.lake.store import NotWrittenError, Store
-from services.lake.write import StartOver, json_body
+from services.lake.write import StartOver, json_body, persist
 
 
 @dataclass(frozen=True)
@@ -60,13 +60,19 @@ def read_claim(store: Store, key: str) -> tuple[Claim, str | None]:
 def swap_claim(store: Store, key: str, claim: Claim, expected: str | None) -> None:
     """Replace the claim whose etag is the expected one; StartOver where it moved."""
     content = claim.to_json()
-    try:
-        store.put(key, json_body(content, claim.generation), expected)
-    except NotWrittenError as refused:
-        found = store.get(key)
-        # Our own write whose answer was lost, or a twin's equal one: the same thing.
-        if found is None or found[0] != content:
-            raise StartOver(f"the claim moved or was not written: {refused}") from None
+
+    def write_or_look() -> str:
+        try:
+            return store.put(key, json_body(content, claim.generation), expected)
+        except NotWrittenError:
+            there, etag = store.get(key) or (None, None)
+            if etag is not None and there == content:  # our own write whose answer was lost, or a twin's equal one
+                return etag
+            if etag != expected:
+                raise StartOver("the claim moved") from None
+            raise
+
+    persist(store, key, write_or_look)
 
 
 def claim_keys(store: Store, key: str, generation: int, keys: set[str]) -> tuple[str, ...]:

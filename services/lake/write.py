@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from collections.abc import Callable
 
 from services.contracts.errors import TemporaryError
 from services.lake.store import Body, NotWrittenError, Store
@@ -21,15 +22,24 @@ def write_object(store: Store, key: str, body: Body) -> str:
 
     StartOver where a newer generation is there, TemporaryError where the store keeps failing.
     """
-    began = time.monotonic()
-    for look in range(_MAX_LOOKS):
+
+    def look_and_write() -> str:
         head = store.head(key)
         if head and head.generation is not None and head.generation > body.generation:
             raise StartOver(f"{key} is newer")
         if head and head.generation == body.generation:
             return head.etag
+        return store.put(key, body, head.etag if head else None)
+
+    return persist(store, key, look_and_write)
+
+
+def persist(store: Store, key: str, attempt: Callable[[], str]) -> str:
+    """Attempt until it says the etag; TemporaryError after too many NotWrittenErrors or too long a time."""
+    began = time.monotonic()
+    for look in range(_MAX_LOOKS):
         try:
-            return store.put(key, body, head.etag if head else None)
+            return attempt()
         except NotWrittenError as refused:
             last = refused
         if time.monotonic() - began > _PATIENCE:

@@ -1,0 +1,52 @@
+"""Rows in the order in which they are written, copied once and in pieces of bounded size."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+_PIECE_BYTES = 24 * 1024**2
+_AT_ONCE_BYTES = 4 * _PIECE_BYTES
+"""Only a device of millions of rows is larger: its rows lie on scratch and are gathered piece by piece."""
+
+
+def written_order(rows: pa.Table, kept: np.ndarray) -> np.ndarray:
+    """The kept rows of a partition by service_tag, valid_timestamp (nulls last) and source identity.
+
+    They come by service_tag and source identity, so a stable sort within each device is all.
+    """
+    tags = rows["service_tag"].combine_chunks()
+    device = np.zeros(len(tags), dtype=np.int64)
+    device[1:] = np.cumsum(pc.not_equal(tags[1:], tags[:-1]).to_numpy(zero_copy_only=False))
+    times = pc.fill_null(rows["valid_timestamp"].cast(pa.int64()), np.iinfo(np.int64).max).to_numpy()
+    places = np.flatnonzero(kept)
+    return places[np.lexsort((times[places], device[places]))]
+
+
+def gathered(rows: pa.Table, order: np.ndarray) -> Iterator[pa.Table]:
+    """The rows in another order, in pieces of bounded size, never copying all of them at once."""
+    if rows.nbytes <= _AT_ONCE_BYTES:
+        yield rows.combine_chunks().take(pa.array(order))
+        return
+    batches = rows.to_batches()
+    starts = np.cumsum([0, *(batch.num_rows for batch in batches)])
+    piece_rows = max(1, rows.num_rows * _PIECE_BYTES // rows.nbytes)
+    for start in range(0, len(order), piece_rows):
+        wanted = order[start : start + piece_rows]
+        origin = np.searchsorted(starts, wanted, side="right") - 1
+        by_origin = np.argsort(origin, kind="stable")
+        parts = [
+            batches[b].take(pa.array(wanted[by_origin][first:last] - starts[b]))
+            for b, first, last in _runs(origin[by_origin])
+        ]
+        back = np.empty(len(wanted), dtype=np.int64)
+        back[by_origin] = np.arange(len(wanted))
+        yield pa.Table.from_batches(parts).combine_chunks().take(pa.array(back))
+
+
+def _runs(values: np.ndarray) -> Iterator[tuple[int, int, int]]:
+    """Each run of equal values as (value, first, after the last)."""
+    edges = np.flatnonzero(np.diff(values)) + 1
+    for first, last in zip([0, *edges], [*edges, len(values)], strict=True):
+        yield int(values[first]), int(first), int(last)
