@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 
 import duckdb
 import numpy as np
@@ -27,21 +27,14 @@ CREATE TABLE errors (
 _COUNT = """
 INSERT INTO counts
 SELECT
-    service_tag, $pn, $week, count(*), count(*) FILTER (severity IN ('error', 'critical')),
+    service_tag, pn, week, count(*), count(*) FILTER (severity IN ('error', 'critical')),
     count(*) FILTER (severity = 'critical'), count(*) FILTER (severity = 'warning')
-FROM rows GROUP BY service_tag
+FROM rows GROUP BY service_tag, pn, week
 """
 _COLLECT = """
 INSERT INTO errors
-SELECT service_tag, valid_us, event_key, $pn, $week, cat, ev, source_file, source_row FROM rows
+SELECT service_tag, valid_us, event_key, pn, week, cat, ev, source_file, source_row FROM rows
 """
-
-
-class Origin(NamedTuple):
-    """Where rows come from."""
-
-    pn: str
-    week: str
 
 
 class Aggregator:
@@ -60,13 +53,13 @@ class Aggregator:
         )
         self._connection.execute(_TABLES)
 
-    def count(self, rows: pa.Table, origin: Origin) -> None:
-        """Add rows with service_tag and severity."""
-        self._insert(_COUNT, rows, origin)
+    def count(self, rows: list[pa.Table]) -> None:
+        """Add rows with service_tag, severity, pn and week."""
+        self._insert(_COUNT, rows)
 
-    def collect(self, rows: pa.Table, origin: Origin) -> None:
-        """Add errors with all their columns; times are µs since 1970."""
-        self._insert(_COLLECT, in_microseconds(rows), origin)
+    def collect(self, rows: list[pa.Table]) -> None:
+        """Add errors with all their columns, pn and week."""
+        self._insert(_COLLECT, [in_microseconds(table) for table in rows])
 
     def device_features(self, as_of_week: str) -> Iterator[pa.Table]:
         """Batches of device_features, in order."""
@@ -76,10 +69,11 @@ class Aggregator:
         """Batches of error_events, in order."""
         yield from self._select("error_events.sql", {})
 
-    def _insert(self, statement: str, rows: pa.Table, origin: Origin) -> None:
-        self._connection.register("rows", rows)
-        self._connection.execute(statement, origin._asdict())
-        self._connection.unregister("rows")
+    def _insert(self, statement: str, rows: list[pa.Table]) -> None:
+        if rows:
+            self._connection.register("rows", pa.concat_tables(rows).unify_dictionaries())
+            self._connection.execute(statement)
+            self._connection.unregister("rows")
 
     def _select(self, name: str, parameters: dict[str, str]) -> Iterator[pa.Table]:
         statement = files("services.feature").joinpath(name).read_text()

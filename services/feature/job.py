@@ -19,8 +19,8 @@ from services.contracts import CONTRACT_VERSION, layout
 from services.contracts.errors import LedgerError, NotReadyError
 from services.contracts.manifest import Input, Manifest, Output, Window, ledger_gap
 from services.contracts.tables import DEVICE_FEATURES, ERROR_EVENTS, Table
-from services.feature.aggregate import Aggregator, Origin, is_error, with_severity
-from services.lake.parquet import FileWriter, LocalFile, audit, group_bytes, read_group
+from services.feature.aggregate import Aggregator, is_error, with_severity
+from services.lake.parquet import FileWriter, LocalFile, audit, group_bytes, read_footer, read_group
 from services.lake.publish import Built, Inputs, Job, Outcome, publish, read_manifest
 from services.lake.scratch import scratch
 from services.lake.store import Store
@@ -31,6 +31,8 @@ from services.runtime.stage import StageRun
 
 log = structlog.get_logger()
 
+_BATCH_ROWS = 50_000
+"""Rows that DuckDB gets in one statement."""
 _NARROW = ["service_tag", "cat"]
 _WIDE = ["service_tag", "valid_timestamp", "event_key", "cat", "ev", "source_file", "source_row"]
 
@@ -73,7 +75,7 @@ def _inputs(settings: Settings, lake: Store) -> Inputs:
 class _Group(NamedTuple):
     """A row group of a clean file."""
 
-    origin: Origin
+    partition: layout.Partition
     key: str
     etag: str
     metadata: pq.FileMetaData
@@ -85,7 +87,6 @@ class _Rows(NamedTuple):
 
     counted: pa.Table
     errors: pa.Table | None
-    origin: Origin
 
 
 class _Build:
@@ -143,16 +144,15 @@ class _Build:
         groups, rows = [], {}
         for key, etag, _ in inputs.objects:
             with self._lake.open(key, etag) as handle:
-                metadata = pq.read_metadata(handle)
-            week, pn = layout.partition_of(key)
+                metadata = read_footer(handle)
             rows[key] = metadata.num_rows
-            groups += [_Group(Origin(pn, week), key, etag, metadata, i) for i in range(metadata.num_row_groups)]
+            partition = layout.partition_of(key)
+            groups += [_Group(partition, key, etag, metadata, i) for i in range(metadata.num_row_groups)]
         with progress("feature", sum(rows.values())) as shown:
-            for found in self._prefetched(groups):
-                aggregator.count(found.counted, found.origin)
-                if found.errors is not None:
-                    aggregator.collect(found.errors, found.origin)
-                shown.advance(found.counted.num_rows)
+            for batch in _batched(self._prefetched(groups)):
+                aggregator.count([found.counted for found in batch])
+                aggregator.collect([found.errors for found in batch if found.errors is not None])
+                shown.advance(sum(found.counted.num_rows for found in batch))
         return rows
 
     def _prefetched(self, groups: list[_Group]) -> Iterator[_Rows]:
@@ -175,10 +175,11 @@ class _Build:
         counted = pa.table({"service_tag": narrow["service_tag"], "severity": severities})
         bad = is_error(severities)
         if not bad.any():
-            return _Rows(counted, None, group.origin)
+            return _Rows(_placed(counted, group.partition), None)
         with self._lake.open(group.key, group.etag) as handle:
             wide = read_group(handle, group.metadata, group.index, _WIDE)
-        return _Rows(counted, wide.take(pa.array(np.flatnonzero(bad))), group.origin)
+        errors = wide.take(pa.array(np.flatnonzero(bad)))
+        return _Rows(_placed(counted, group.partition), _placed(errors, group.partition))
 
     def _writer(self, key: str, table: Table) -> FileWriter:
         order = tuple(column.split(" ")[0] for column in table.order if column.split(" ")[0] in table.schema.names)
@@ -203,3 +204,23 @@ def _finished(writer: FileWriter, table: Table) -> LocalFile:
     file = writer.close()
     audit(file, table.schema)
     return file
+
+
+def _batched(found: Iterator[_Rows]) -> Iterator[list[_Rows]]:
+    """Row groups together, so that many small ones cost no statement each."""
+    batch: list[_Rows] = []
+    for rows in found:
+        batch.append(rows)
+        if sum(one.counted.num_rows for one in batch) >= _BATCH_ROWS:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _placed(rows: pa.Table, partition: layout.Partition) -> pa.Table:
+    """The rows with their pn and week as columns."""
+    zeros = pa.array(np.zeros(rows.num_rows, dtype=np.int32))
+    for name, value in (("pn", partition.pn), ("week", partition.week)):
+        rows = rows.append_column(name, pa.DictionaryArray.from_arrays(zeros, [value]))
+    return rows

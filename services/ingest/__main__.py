@@ -1,15 +1,18 @@
 """The container's door: `python -m services.ingest --week 2024-05-10`."""
 
 import sys
+from typing import TYPE_CHECKING
 
-from services.lake.publish import Outcome
-from services.lake.store import open_store
 from services.runtime.door import stage_door
 from services.runtime.settings import Settings
 
+if TYPE_CHECKING:
+    from services.lake.publish import Outcome
 
-def _run(settings: Settings) -> Outcome:
+
+def _run(settings: Settings) -> "Outcome":
     from services.ingest.job import ingest  # after the first log line
+    from services.lake.store import open_store
 
     source = open_store(settings.source)
     return ingest(settings, source, open_store(settings.lake, create=True), settings.week)

@@ -17,9 +17,9 @@ from services.contracts.manifest import Drop as DropFigures
 from services.contracts.manifest import Input, Manifest, Output, ledger_gap
 from services.contracts.tables import QUARANTINE, QUARANTINE_REASONS, RAW, raw_schema
 from services.ingest.drop import Drop, read_footers, without_bad_files
-from services.ingest.runs import merged, read_slice
+from services.ingest.runs import OpenRun, merged
 from services.ingest.spill import Spilled, spill
-from services.lake.parquet import FileWriter, LocalFile, audit, group_bytes
+from services.lake.parquet import FileWriter, LocalFile, audit, group_bytes, open_file_limit
 from services.lake.publish import Built, Inputs, Job, Outcome, publish, read_manifest
 from services.lake.scratch import require_room, scratch
 from services.lake.source import list_drop
@@ -64,6 +64,7 @@ class _Build:
         """Drop → audited files and the manifest that will name them."""
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir()
+        open_file_limit()
         with self._run.step("read"):
             drop, spilled = self._spill(read_footers(self._source, inputs))
         pns = self._partitions(spilled)
@@ -115,21 +116,30 @@ class _Build:
                 f"week {self._week}: column pn has {len(rows):,} values, at most {MAX_PARTITIONS:,} are products; "
                 f"the largest are {largest}. Ask the sender what pn holds now"
             )
-        folded = Counter(pn.casefold() for pn in rows)
-        if max(folded.values(), default=0) > 1 and self._lake.folds_case():
-            same = sorted(pn for pn in rows if folded[pn.casefold()] > 1)
+        if self._lake.folds_case():
+            self._check_case(set(rows))
+        return sorted(rows, key=str.encode)
+
+    def _check_case(self, pns: set[str]) -> None:
+        """BadInputError for names that would be one file; an earlier drop's stay as files without rows."""
+        earlier = self._lake.objects(layout.zone_prefixes("ingest", self._week)[0])
+        named = pns | {layout.partition_of(o.key).pn for o in earlier}
+        folded = Counter(pn.casefold() for pn in named)
+        same = sorted(pn for pn in named if folded[pn.casefold()] > 1)
+        if same:
             raise BadInputError(
                 f"week {self._week}: pn {' and '.join(same)} differ only in case and would be one file on this file "
                 "system; use a lake on a case-sensitive one or on S3"
             )
-        return sorted(rows, key=str.encode)
 
     def _write_partitions(self, pns: list[str], spilled: Spilled, schema: pa.Schema) -> dict[str, LocalFile]:
         keys = {layout.partition_key("ingest", self._week, pn): pn for pn in pns}
 
+        runs = [OpenRun(run) for run in spilled.runs]
+
         def write(key: str) -> LocalFile:
-            runs = [read_slice(run, keys[key]) for run in spilled.runs if keys[key] in run.bounds]
-            return self._write(key, merged(runs), schema, len(pns))
+            slices = [found for run in runs if (found := run.slice(keys[key]))]
+            return self._write(key, merged(slices), schema, len(pns))
 
         with ThreadPoolExecutor(self._settings.workers) as pool:
             return dict(zip(keys, pool.map(write, keys), strict=True))

@@ -56,11 +56,19 @@ def write_run(rows: pa.Table, path: Path) -> Run:
     return Run(path, bounds, ordered.nbytes)
 
 
-def read_slice(run: Run, pn: str) -> Slice:
-    """The rows of one pn, without copying them into memory."""
-    start, stop = run.bounds[pn]
-    table = pa.ipc.open_file(pa.memory_map(str(run.path))).read_all()
-    return Slice(table.slice(start, stop - start), run.bytes * (stop - start) // max(table.num_rows, 1))
+class OpenRun:
+    """A run mapped into memory; its rows are read where they are used."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._rows = pa.ipc.open_file(pa.memory_map(str(run.path))).read_all()
+
+    def slice(self, pn: str) -> Slice | None:
+        """The rows of one pn, or None where the run has none."""
+        if pn not in self._run.bounds:
+            return None
+        start, stop = self._run.bounds[pn]
+        return Slice(self._rows.slice(start, stop - start), self._run.bytes * (stop - start) // self._rows.num_rows)
 
 
 def merged(slices: list[Slice]) -> Iterator[pa.Table]:
