@@ -47,7 +47,9 @@ def judge(rows: pa.Table) -> Verdict:
     verdict.kept[members[~first]] = False
     verdict.copies[winners] = size
     verdict.survivor[members] = np.repeat(winners, size)
-    verdict.conflicts[winners] = _differing(rows["payload_hash"].take(pa.array(members)), np.repeat(np.arange(len(size)), size))
+    verdict.conflicts[winners] = _differing(
+        rows["payload_hash"].take(pa.array(members)), np.repeat(np.arange(len(size)), size)
+    )
     return verdict
 
 

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from services.lake.local import full_disk_is_temporary
 from services.lake.parquet import read_group
+from services.lake.scratch import spilling
 from services.lake.store import Store
 
 _CHUNK_BYTES = 24 * 1024**2
@@ -27,7 +27,7 @@ class Group(NamedTuple):
 
     first_tag: str
     pn: str
-    index: int
+    ordinal: int
     rows: int
     key: str
     etag: str
@@ -112,15 +112,16 @@ class _Held:
 
     def _spill(self) -> None:
         for pn, parts in self._parts.items():
-            self._parts[pn] = [self._on_disk(rows) if in_memory else _Part(rows, in_memory) for rows, in_memory in parts]
+            self._parts[pn] = [
+                self._on_disk(rows) if in_memory else _Part(rows, in_memory) for rows, in_memory in parts
+            ]
         self.added = 0
 
     def _on_disk(self, rows: pa.Table) -> _Part:
         path = self._scratch / f"held-{self._spilled}.arrow"
         self._spilled += 1
-        with full_disk_is_temporary(path), pa.OSFile(str(path), "wb") as sink:
-            with pa.ipc.new_file(sink, rows.schema) as out:
-                out.write_table(rows.unify_dictionaries())
+        with spilling(path, rows.schema) as out:
+            out.write_table(rows.unify_dictionaries())
         return _Part(pa.ipc.open_file(pa.memory_map(str(path))).read_all(), in_memory=False)
 
 

@@ -25,7 +25,7 @@ from services.contracts import CONTRACT_VERSION, layout
 from services.contracts.errors import LedgerError, NotReadyError
 from services.contracts.manifest import Input, Manifest, Output, Quality, ledger_gap
 from services.contracts.tables import CLEAN
-from services.lake.parquet import LocalFile, open_file_limit, read_group
+from services.lake.parquet import LocalFile, open_file_limit, read_group, written_footer
 from services.lake.publish import Built, Inputs, Job, Outcome, publish, read_manifest
 from services.lake.scratch import require_room, scratch
 from services.lake.store import Store
@@ -47,14 +47,8 @@ def clean(settings: Settings, lake: Store, week: str) -> Outcome:
         def build(inputs: Inputs, generation: int, fingerprint: str) -> Built:
             return _Build(settings, lake, week, run, folder / "clean", generation).build(inputs, fingerprint)
 
-        job = Job("clean", week, byte_settings(settings), lambda: _inputs(lake, week), build)
+        job = Job("clean", week, settings.bytes_of("clean"), lambda: _inputs(lake, week), build)
         return publish(lake, job, force=settings.force)
-
-
-def byte_settings(settings: Settings) -> dict[str, object]:
-    """The settings that change what clean writes."""
-    names = ("window_days_before", "window_days_after", "day_first", "volatile_fields")
-    return {name: getattr(settings, name) for name in names}
 
 
 def _inputs(lake: Store, week: str) -> Inputs:
@@ -92,7 +86,7 @@ class _Build:
         self._folder.mkdir()
         require_room(self._folder, sum(size for _, _, size in inputs.objects) * 5 // 4)
         open_file_limit()
-        footers = {key: self._footer(key, etag) for key, etag, _ in inputs.objects}
+        footers = {key: written_footer(self._lake, key, etag) for key, etag, _ in inputs.objects}
         pns = [layout.partition_of(key).pn for key in footers]
         tally = Tally(pns)
         writers = PartitionWriters(
@@ -115,15 +109,11 @@ class _Build:
                 inputs=tuple(Input(key, etag, footers[key].num_rows) for key, etag, _ in inputs.objects),
                 outputs=outputs,
                 ledger=ledger,
-                run=self._run.finish(byte_settings(self._settings)),
+                run=self._run.finish(self._settings.bytes_of("clean")),
                 quality=quality,
             )
 
         return Built(files, writers.empty, manifest)
-
-    def _footer(self, key: str, etag: str) -> pq.FileMetaData:
-        with self._lake.open(key, etag) as handle:
-            return pq.read_metadata(handle)
 
     def _write(
         self, inputs: Inputs, footers: dict[str, pq.FileMetaData], tally: Tally, writers: PartitionWriters
@@ -149,7 +139,7 @@ class _Build:
     def _read(self, group: Group, kernel: Kernel, tally: Tally) -> pa.Table:
         """A row group with what its events say."""
         with self._lake.open(group.key, group.etag) as handle:
-            raw = read_group(handle, group.metadata, group.index, _RAW_COLUMNS)
+            raw = read_group(handle, group.metadata, group.ordinal, _RAW_COLUMNS)
         (batch,) = raw.combine_chunks().to_batches()
         events = kernel.read(batch, self._rules)
         tally.saw_raw(group.pn, raw["source_file"], events)
@@ -184,7 +174,9 @@ class _Build:
         return {"raw_rows": raw, "clean_rows": quality.counts.clean_rows, "resends": quality.counts.resends}
 
 
-def _prefetched(groups: list[Group], read: Callable[[Group], pa.Table], workers: int) -> Iterator[tuple[Group, pa.Table]]:
+def _prefetched(
+    groups: list[Group], read: Callable[[Group], pa.Table], workers: int
+) -> Iterator[tuple[Group, pa.Table]]:
     """Read groups in order, a few ahead of the one that is asked for."""
     with ThreadPoolExecutor(workers) as pool:
         ahead: deque[tuple[Group, Future[pa.Table]]] = deque()

@@ -56,9 +56,7 @@ class PartitionWriters:
 
     def _open(self, key: str) -> FileWriter:
         order = tuple(column.split(" ")[0] for column in CLEAN.order)
-        return FileWriter(
-            self._folder / key, CLEAN.schema, generation=self._generation, order=order, group=self._group
-        )
+        return FileWriter(self._folder / key, CLEAN.schema, generation=self._generation, order=order, group=self._group)
 
     def __enter__(self) -> Self:
         return self

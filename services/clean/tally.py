@@ -43,7 +43,9 @@ class Tally:
             "ev_unparsable": ~np.isin(ev, _READABLE),
         }
         kinds = len(TIMESTAMP_STATUSES)
-        pairs = np.bincount((source + 1).astype(np.int64) * kinds + status, minlength=kinds * (len(TIMESTAMP_SOURCES) + 1))
+        pairs = np.bincount(
+            (source + 1).astype(np.int64) * kinds + status, minlength=kinds * (len(TIMESTAMP_SOURCES) + 1)
+        )
         with self._lock:
             self._add(pn, files, flags)
             self._timestamps.update({divmod(int(pair), kinds): int(pairs[pair]) for pair in np.flatnonzero(pairs)})

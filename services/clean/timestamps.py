@@ -111,8 +111,8 @@ def _iso(match: re.Match[str]) -> int | None:
 
 
 def _wmi(match: re.Match[str]) -> int | None:
-    *parts, offset = match.groups()
-    return _from_parts(*parts, int(offset))
+    year, month, day, hour, minute, second, fraction, offset = match.groups()
+    return _from_parts(year, month, day, hour, minute, second, fraction, int(offset))
 
 
 def _milliseconds(match: re.Match[str]) -> int:

@@ -21,13 +21,17 @@ def is_source_file(name: str) -> bool:
 def schema_faults(file: str, schema: pa.Schema) -> list[Fault]:
     """Everything wrong with a file's columns."""
     faults = [
-        Fault(file, name, "is missing" + _close_match(name, schema.names)) for name in REQUIRED if name not in schema.names
+        Fault(file, name, "is missing" + _close_match(name, schema.names))
+        for name in REQUIRED
+        if name not in schema.names
     ]
     seen: dict[str, str] = {}
     for field in schema:
         name = raw_name(field.name)
         if name.lower() in seen:
-            faults.append(Fault(file, field.name, f"differs from column {seen[name.lower()]} only in case, or not at all"))
+            faults.append(
+                Fault(file, field.name, f"differs from column {seen[name.lower()]} only in case, or not at all")
+            )
         seen[name.lower()] = field.name
         if field.name in _ACCEPTED and not pat.is_null(field.type):
             accepts, words = _ACCEPTED[field.name]
@@ -42,8 +46,22 @@ def raw_name(name: str) -> str:
 
 
 def plain(type_: pa.DataType) -> pa.DataType:
-    """A type without its dictionary."""
-    return type_.value_type if pat.is_dictionary(type_) else type_
+    """A type without its dictionary, and without views at any depth: Arrow cannot pick rows of those."""
+    return _without_views(type_.value_type if pat.is_dictionary(type_) else type_)
+
+
+def _without_views(type_: pa.DataType) -> pa.DataType:
+    if pat.is_string_view(type_):
+        return pa.string()
+    if pat.is_binary_view(type_):
+        return pa.binary()
+    if pat.is_struct(type_):
+        return pa.struct([field.with_type(_without_views(field.type)) for field in type_])
+    if pat.is_map(type_):
+        return pa.map_(_without_views(type_.key_type), _without_views(type_.item_type))
+    if pat.is_list(type_):
+        return pa.list_(type_.value_field.with_type(_without_views(type_.value_type)))
+    return type_
 
 
 def is_text(type_: pa.DataType) -> bool:

@@ -127,9 +127,7 @@ DEVICE_FEATURES = Table(
         Column("first_error_time", TIMESTAMP, True, "The earliest error with a valid_timestamp."),
         Column("last_error_time", TIMESTAMP, True, "The latest error with a valid_timestamp."),
         Column("error_interval_mean", pa.float64(), True, "Mean time between consecutive errors, in seconds."),
-        Column(
-            "error_interval_std", pa.float64(), True, "Sample standard deviation of those times, in seconds."
-        ),
+        Column("error_interval_std", pa.float64(), True, "Sample standard deviation of those times, in seconds."),
         Column("dominate_pn", STRING, False, "The most frequent pn; of equals the smallest by bytes."),
         Column("dominate_week", STRING, False, "The most frequent week; of equals the smallest."),
         Column("as_of_week", STRING, False, "The newest week that took part."),

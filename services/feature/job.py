@@ -20,7 +20,7 @@ from services.contracts.errors import LedgerError, NotReadyError
 from services.contracts.manifest import Input, Manifest, Output, Window, ledger_gap
 from services.contracts.tables import DEVICE_FEATURES, ERROR_EVENTS, Table
 from services.feature.aggregate import Aggregator, is_error, with_severity
-from services.lake.parquet import FileWriter, LocalFile, audit, group_bytes, read_footer, read_group
+from services.lake.parquet import FileWriter, LocalFile, audit, group_bytes, read_group, written_footer
 from services.lake.publish import Built, Inputs, Job, Outcome, publish, read_manifest
 from services.lake.scratch import scratch
 from services.lake.store import Store
@@ -45,13 +45,8 @@ def feature(settings: Settings, lake: Store) -> Outcome:
         def build(inputs: Inputs, generation: int, fingerprint: str) -> Built:
             return _Build(settings, lake, run, folder / "feature", generation).build(inputs, fingerprint)
 
-        job = Job("feature", None, byte_settings(settings), lambda: _inputs(settings, lake), build)
+        job = Job("feature", None, settings.bytes_of("feature"), lambda: _inputs(settings, lake), build)
         return publish(lake, job, force=settings.force)
-
-
-def byte_settings(settings: Settings) -> dict[str, object]:  # noqa: ARG001  (the stages have the same doors)
-    """The settings that change what feature writes: none, the weeks that take part are its inputs."""
-    return {}
 
 
 def clean_weeks(settings: Settings, lake: Store) -> dict[str, Manifest]:
@@ -79,7 +74,7 @@ class _Group(NamedTuple):
     key: str
     etag: str
     metadata: pq.FileMetaData
-    index: int
+    ordinal: int
 
 
 class _Rows(NamedTuple):
@@ -132,7 +127,7 @@ class _Build:
                 inputs=tuple(Input(key, etag, rows[key]) for key, etag, _ in inputs.objects),
                 outputs=outputs,
                 ledger=ledger,
-                run=self._run.finish(byte_settings(self._settings)),
+                run=self._run.finish(self._settings.bytes_of("feature")),
                 window=window,
             )
 
@@ -143,8 +138,7 @@ class _Build:
         """Stream every row group into the aggregator; rows by key."""
         groups, rows = [], {}
         for key, etag, _ in inputs.objects:
-            with self._lake.open(key, etag) as handle:
-                metadata = read_footer(handle)
+            metadata = written_footer(self._lake, key, etag)
             rows[key] = metadata.num_rows
             partition = layout.partition_of(key)
             groups += [_Group(partition, key, etag, metadata, i) for i in range(metadata.num_row_groups)]
@@ -170,14 +164,14 @@ class _Build:
 
     def _read_group(self, group: _Group) -> _Rows:
         with self._lake.open(group.key, group.etag) as handle:
-            narrow = read_group(handle, group.metadata, group.index, _NARROW)
+            narrow = read_group(handle, group.metadata, group.ordinal, _NARROW)
         severities = with_severity(narrow["cat"])
         counted = pa.table({"service_tag": narrow["service_tag"], "severity": severities})
         bad = is_error(severities)
         if not bad.any():
             return _Rows(_placed(counted, group.partition), None)
         with self._lake.open(group.key, group.etag) as handle:
-            wide = read_group(handle, group.metadata, group.index, _WIDE)
+            wide = read_group(handle, group.metadata, group.ordinal, _WIDE)
         errors = wide.take(pa.array(np.flatnonzero(bad)))
         return _Rows(_placed(counted, group.partition), _placed(errors, group.partition))
 

@@ -107,6 +107,8 @@ def extra_column(column: pa.Array, type_: pa.DataType, *, as_json: bool) -> pa.A
 def with_text_times(column: pa.Array) -> pa.Array:
     """The same nested values with every time in them written as text."""
     column = decoded(column)
+    if column.offset:  # Arrow does not put a slice of nested values together again
+        column = column.take(pa.array(np.arange(len(column))))
     type_ = column.type
     mask = column.is_null() if column.null_count else None
     if pat.is_struct(type_):
@@ -178,5 +180,3 @@ def _fitting(column: pa.Array) -> tuple[pa.Array, int]:
         result = pc.if_else(column_fits, column, None).cast(pa.int64())
         return result, result.null_count - column.null_count
     return column.cast(pa.int64()), 0
-
-

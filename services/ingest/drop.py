@@ -8,6 +8,7 @@ import structlog
 
 from services.contracts.errors import BadFilesError, Fault
 from services.contracts.source import ExtraColumns, schema_faults
+from services.lake.parquet import read_footer
 from services.lake.publish import Inputs
 from services.lake.store import Store
 
@@ -45,7 +46,8 @@ def read_footers(source: Store, inputs: Inputs) -> Drop:
     for key, etag, size in inputs.objects:
         name = key.rpartition("/")[2]
         try:
-            with source.open(key, etag) as handle, parquet_file(handle) as reader:
+            footer = read_footer(source, key, etag)
+            with source.open(key, etag) as handle, parquet_file(handle, footer) as reader:
                 found = _claims(name, reader, size) + schema_faults(name, reader.schema_arrow)
                 file = SourceFile(name, key, etag, reader.metadata, reader.schema_arrow)
         except UnicodeDecodeError:

@@ -109,7 +109,7 @@ class _Build:
     def _partitions(self, spilled: Spilled) -> list[str]:
         rows = Counter[str]()
         for run in spilled.runs:
-            rows.update({pn: stop - start for pn, (start, stop) in run.bounds.items()})
+            rows.update(run.rows)
         if len(rows) > MAX_PARTITIONS:
             largest = ", ".join(f"{pn} ({count:,} rows)" for pn, count in rows.most_common(3))
             raise BadInputError(
@@ -138,17 +138,14 @@ class _Build:
         runs = [OpenRun(run) for run in spilled.runs]
 
         def write(key: str) -> LocalFile:
-            slices = [found for run in runs if (found := run.slice(keys[key]))]
-            return self._write(key, merged(slices), schema, len(pns))
+            return self._write(key, merged(runs, keys[key]), schema, len(pns))
 
         with ThreadPoolExecutor(self._settings.workers) as pool:
             return dict(zip(keys, pool.map(write, keys), strict=True))
 
     def _write(self, key: str, chunks: object, schema: pa.Schema, partitions: int) -> LocalFile:
         path = self._folder / key
-        writer = FileWriter(
-            path, schema, generation=self._generation, order=RAW.order, group=group_bytes(partitions)
-        )
+        writer = FileWriter(path, schema, generation=self._generation, order=RAW.order, group=group_bytes(partitions))
         with writer:
             for chunk in chunks:  # type: ignore[attr-defined]
                 writer.append(chunk.select(schema.names))
@@ -157,7 +154,7 @@ class _Build:
         return file
 
     def _write_quarantine(self, spilled: Spilled) -> tuple[Counter[str], LocalFile]:
-        reasons = Counter({reason: 0 for reason in QUARANTINE_REASONS})
+        reasons = Counter(dict.fromkeys(QUARANTINE_REASONS, 0))
         path = self._folder / layout.quarantine_key(self._week)
         writer = FileWriter(
             path, QUARANTINE.schema, generation=self._generation, order=QUARANTINE.order, group=group_bytes(1)

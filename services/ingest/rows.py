@@ -112,13 +112,21 @@ def _broken_strings(batch: pa.RecordBatch) -> dict[int, str]:
         column = batch[name]
         if name == "ev" and is_binary(column.type):
             column = ev_text(column)
-        if _is_valid(column):
-            continue
-        column = decoded(column)
-        for row in range(len(column)):
-            if not _is_valid(column.take(pa.array([row]))):
+        if not _is_valid(column):
+            for row in _broken_rows(decoded(column), 0):
                 broken.setdefault(row, name)
     return broken
+
+
+def _broken_rows(column: pa.Array, first: int) -> list[int]:
+    """Rows of a part of a column that are not valid, found by halves: they are few."""
+    if _is_valid(column):
+        return []
+    if len(column) == 1:
+        return [first]
+    # Taken, not sliced: the validation of nested values looks beyond a slice.
+    halves = np.array_split(np.arange(len(column)), 2)
+    return [row for half in halves for row in _broken_rows(column.take(pa.array(half)), first + int(half[0]))]
 
 
 def _is_valid(column: pa.Array) -> bool:

@@ -1,11 +1,13 @@
-"""The drop's one spill: batches sorted by pn and device, on scratch disk, read back by memory map.
+"""The drop's one spill: batches sorted by pn and device, on scratch disk, merged from there.
 
 A run comes from consecutive rows of one file, so runs in file order, each sorted stably by device, hold
 the rows of a device in the order of their identity.
 """
 
+import threading
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from services.lake.local import full_disk_is_temporary
+from services.lake.scratch import spilling
 
 RUN_BYTES = 32 * 1024**2
 """Rows are gathered to this size, sorted and written: small enough for several workers at once."""
@@ -21,20 +23,20 @@ _CHUNK_BYTES = 24 * 1024**2
 """What is merged at a time; one device may be larger and comes in several chunks."""
 
 
-class Slice(NamedTuple):
-    """The rows of one pn in one run: sorted by service_tag, then by their order in the source."""
-
-    rows: pa.Table
-    bytes: int
+_READ_BYTES = 128 * 1024
+"""What is read of a run at a time: merging holds about so much of every run."""
 
 
 class Run(NamedTuple):
     """A sorted run on disk."""
 
     path: Path
-    bounds: dict[str, tuple[int, int]]
-    """First row and the row after the last, by pn."""
-    bytes: int
+    batches: dict[str, range]
+    """Record batches by pn."""
+    rows: dict[str, int]
+    """Rows by pn."""
+    row_bytes: int
+    """Mean size of a row in memory."""
 
 
 def write_run(rows: pa.Table, path: Path) -> Run:
@@ -45,65 +47,104 @@ def write_run(rows: pa.Table, path: Path) -> Run:
     order = np.lexsort((tag_rank, pn_rank))
     rows = rows.set_column(0, "service_tag", rows["service_tag"].cast(pa.string()))
     ordered = rows.drop_columns("pn").take(pa.array(order)).combine_chunks()
-    edges = np.searchsorted(pn_rank[order], np.arange(len(pns) + 1))
-    with full_disk_is_temporary(path), pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, ordered.schema) as out:
-        out.write_table(ordered)
-    bounds = {
-        pn: (int(start), int(stop))
-        for pn, start, stop in zip(pns, edges[:-1], edges[1:], strict=True)
-        if stop > start
-    }
-    return Run(path, bounds, ordered.nbytes)
+    edges = np.searchsorted(pn_rank[order], np.arange(len(pns) + 1)).tolist()
+    run = Run(path, {}, {}, max(1, ordered.nbytes // max(ordered.num_rows, 1)))
+    written = 0
+    with spilling(path, ordered.schema) as out:
+        for pn, start, stop in zip(pns, edges[:-1], edges[1:], strict=True):
+            if start == stop:
+                continue
+            batches = ordered.slice(start, stop - start).to_batches(max(1, _READ_BYTES // run.row_bytes))
+            for batch in batches:
+                out.write_batch(batch)
+            run.batches[pn] = range(written, written + len(batches))
+            run.rows[pn] = stop - start
+            written += len(batches)
+    return run
 
 
 class OpenRun:
-    """A run mapped into memory; its rows are read where they are used."""
+    """A run that can be read, by several threads."""
 
     def __init__(self, run: Run) -> None:
-        self._run = run
-        self._rows = pa.ipc.open_file(pa.memory_map(str(run.path))).read_all()
+        self.run = run
+        self._reader = pa.ipc.open_file(pa.OSFile(str(run.path)))
+        self._lock = threading.Lock()
 
-    def slice(self, pn: str) -> Slice | None:
-        """The rows of one pn, or None where the run has none."""
-        if pn not in self._run.bounds:
-            return None
-        start, stop = self._run.bounds[pn]
-        return Slice(self._rows.slice(start, stop - start), self._run.bytes * (stop - start) // self._rows.num_rows)
+    def rows_of(self, pn: str) -> "Sorted":
+        """The rows of one pn: by service_tag, those of a device in the order of the source."""
+        return Sorted(self._read, self.run.batches.get(pn, range(0)))
 
-
-def merged(slices: list[Slice]) -> Iterator[pa.Table]:
-    """Rows of all slices by service_tag, those of a device in the order of the slices, chunk by chunk."""
-    at = [0] * len(slices)
-    tags = [_Tags(s.rows["service_tag"]) for s in slices]
-    rows = sum(s.rows.num_rows for s in slices)
-    chunk_rows = max(1, rows * _CHUNK_BYTES // max(sum(s.bytes for s in slices), 1))
-    while open_ := [i for i in range(len(slices)) if at[i] < len(tags[i])]:
-        quota = max(1, chunk_rows // len(open_))
-        # Every slice gives at most its quota and at least one gives all of it.
-        limit = min(tags[i][min(at[i] + quota, len(tags[i])) - 1] for i in open_)
-        stops = {i: bisect_left(tags[i], limit, lo=at[i]) for i in open_}
-        if any(stops[i] > at[i] for i in open_):
-            yield _by_device([slices[i].rows.slice(at[i], stops[i] - at[i]) for i in open_])
-        else:  # the next device fills a quota by itself: its rows are in order already
-            stops = {i: bisect_right(tags[i], limit, lo=at[i]) for i in open_}
-            for i in open_:
-                for start in range(at[i], stops[i], chunk_rows):
-                    yield slices[i].rows.slice(start, min(chunk_rows, stops[i] - start))
-        for i in open_:
-            at[i] = stops[i]
+    def _read(self, batch: int) -> pa.Table:
+        with self._lock:
+            return pa.Table.from_batches([self._reader.get_batch(batch)])
 
 
-class _Tags:
-    """A sorted string column that `bisect` can search."""
+class Sorted:
+    """Sorted rows that come from disk as they are asked for."""
 
-    def __init__(self, column: pa.ChunkedArray) -> None:
-        self._values = column.chunk(0) if column.num_chunks else pa.array([], pa.string())
+    def __init__(self, read: Callable[[int], pa.Table], batches: range) -> None:
+        self._read = read
+        self._unread = deque(batches)
+        self._rows: deque[pa.Table] = deque()
 
-    def __len__(self) -> int:
-        return len(self._values)
+    def fill(self, rows: int) -> bool:
+        """Have so many rows in memory, or all that are left; whether there are any."""
+        held = sum(table.num_rows for table in self._rows)
+        while self._unread and held < rows:
+            self._rows.append(self._read(self._unread.popleft()))
+            held += self._rows[-1].num_rows
+        return bool(self._rows)
 
-    def __getitem__(self, row: int) -> str:
-        return str(self._values[row].as_py())
+    def first_tag(self) -> str:
+        """The smallest tag in memory."""
+        return _tag(self._rows[0], 0)
+
+    def safe_tag(self) -> str | None:
+        """The tag below which all rows are in memory; None: all rows are."""
+        return _tag(self._rows[-1], -1) if self._unread else None
+
+    def take_below(self, tag: str | None) -> list[pa.Table]:
+        """Remove and return the rows in memory with a smaller tag (None: all)."""
+        taken = []
+        while self._rows and (tag is None or _tag(self._rows[0], 0) < tag):
+            rows = self._rows.popleft()
+            cut = rows.num_rows if tag is None else _cut(rows, tag, bisect_left)
+            taken.append(rows.slice(0, cut))
+            if cut < rows.num_rows:
+                self._rows.appendleft(rows.slice(cut))
+        return taken
+
+    def take_device(self, tag: str) -> Iterator[pa.Table]:
+        """Remove and return all rows of the device that comes first, also those still on disk."""
+        while self.fill(1) and self.first_tag() == tag:
+            rows = self._rows.popleft()
+            cut = _cut(rows, tag, bisect_right)
+            yield rows.slice(0, cut)
+            if cut < rows.num_rows:
+                self._rows.appendleft(rows.slice(cut))
+
+
+def merged(runs: list[OpenRun], pn: str) -> Iterator[pa.Table]:
+    """All rows of a pn by service_tag, those of a device in the order of the runs, in bounded pieces."""
+    row_bytes = max((run.run.row_bytes for run in runs), default=1)
+    left = [run.rows_of(pn) for run in runs]
+    while left := [rows for rows in left if rows.fill(max(1, _CHUNK_BYTES // row_bytes // len(left)))]:
+        limit = min((tag for rows in left if (tag := rows.safe_tag()) is not None), default=None)
+        parts = [part for rows in left for part in rows.take_below(limit)]
+        if parts:
+            yield _by_device(parts)
+        elif limit is not None:  # one device fills the memory: run after run, its rows are in order already
+            for rows in left:
+                yield from rows.take_device(limit)
+
+
+def _cut(rows: pa.Table, tag: str, bisect: Callable[..., int]) -> int:
+    return bisect(range(rows.num_rows), tag, key=lambda place: _tag(rows, place))
+
+
+def _tag(rows: pa.Table, place: int) -> str:
+    return str(rows["service_tag"][place].as_py())
 
 
 def _by_device(parts: list[pa.Table]) -> pa.Table:

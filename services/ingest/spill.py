@@ -3,21 +3,26 @@
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from services.contracts.errors import Fault
+from services.contracts.source import is_binary, is_text, plain
 from services.ingest.drop import Drop, SourceFile, first_line, parquet_file
 from services.ingest.rows import Rows, read_rows
 from services.ingest.runs import RUN_BYTES, Run, write_run
-from services.lake.local import full_disk_is_temporary
 from services.lake.parquet import iter_tables
+from services.lake.scratch import spilling
 from services.lake.store import Store
 from services.runtime.progress import Progress
 
 _BATCH_BYTES = 8 * 1024**2
+_PEEK = 64 * 1024
+"""Bytes read at a time where only the beginning of a column is looked at."""
 _TASK_BYTES = 128 * 1024**2
 """Row groups read by one worker in a row; a larger row group is one task, read in batches."""
 
@@ -35,12 +40,12 @@ class Task(NamedTuple):
 class Spilled(NamedTuple):
     """What one task, or all of them in order, left on scratch."""
 
-    runs: tuple[Run, ...] = ()
-    quarantine: tuple[Path, ...] = ()
-    source_rows: Counter[str] = Counter()
+    runs: tuple[Run, ...]
+    quarantine: tuple[Path, ...]
+    source_rows: Counter[str]
     """By file."""
-    unusable_eventdates: int = 0
-    faults: tuple[Fault, ...] = ()
+    unusable_eventdates: int
+    faults: tuple[Fault, ...]
 
 
 def spill(source: Store, drop: Drop, folder: Path, workers: int, shown: Progress) -> Spilled:
@@ -83,7 +88,7 @@ def _spill_task(source: Store, drop: Drop, task: Task, folder: Path, shown: Prog
                 batch = next(batches, None)
             except (OSError, pa.ArrowException) as unreadable:
                 reason = f"its rows cannot be read after row {row} ({first_line(unreadable)})"
-                return Spilled(faults=(Fault(task.file.name, None, reason),))
+                return _unreadable(task, reason)
             if batch is None:
                 break
             rows = read_rows(batch, task.file.name, row, drop.extra)
@@ -93,14 +98,32 @@ def _spill_task(source: Store, drop: Drop, task: Task, folder: Path, shown: Prog
             shown.advance(batch.num_rows)
     if row - task.first_row != task.rows:
         reason = f"its footer claims {task.rows} rows where {row - task.first_row} can be read"
-        return Spilled(faults=(Fault(task.file.name, None, reason),))
+        return _unreadable(task, reason)
     runs, quarantine = writer.close()
-    return Spilled(runs, quarantine, Counter({task.file.name: row - task.first_row}), unusable)
+    return Spilled(runs, quarantine, Counter({task.file.name: row - task.first_row}), unusable, ())
+
+
+def _unreadable(task: Task, reason: str) -> Spilled:
+    return Spilled((), (), Counter(), 0, (Fault(task.file.name, None, reason),))
 
 
 def _batches(handle: pa.NativeFile, task: Task) -> Iterator[pa.RecordBatch]:
     reader = parquet_file(handle, task.file.metadata)
-    yield from iter_tables(reader, task.groups, None, _BATCH_BYTES)
+    yield from iter_tables(reader, task.groups, None, _BATCH_BYTES, _dictionary_bytes(handle, task))
+
+
+def _dictionary_bytes(handle: pa.NativeFile, task: Task) -> float:
+    """Mean size of the values in a row's dictionaries: a few large ones, repeated, look small in a footer."""
+    texts = [field.name for field in task.file.schema if is_text(plain(field.type)) or is_binary(plain(field.type))]
+    reader = pq.ParquetFile(
+        handle, metadata=task.file.metadata, read_dictionary=texts, buffer_size=_PEEK, pre_buffer=False
+    )
+    largest = 1.0
+    for group in task.groups:
+        for first in islice(reader.iter_batches(1, row_groups=[group], columns=texts, use_threads=False), 1):
+            dictionaries = [column.dictionary for column in first.columns if pa.types.is_dictionary(column.type)]
+            largest = max(largest, sum(values.nbytes / max(len(values), 1) for values in dictionaries))
+    return largest
 
 
 class _TaskWriter:
@@ -120,9 +143,8 @@ class _TaskWriter:
             self._flush()
         if rows.quarantined.num_rows:
             path = self._folder / f"{self._name}-{len(self._quarantine)}.quarantine"
-            with full_disk_is_temporary(path), pa.OSFile(str(path), "wb") as sink:
-                with pa.ipc.new_file(sink, rows.quarantined.schema) as out:
-                    out.write_table(rows.quarantined)
+            with spilling(path, rows.quarantined.schema) as out:
+                out.write_table(rows.quarantined)
             self._quarantine.append(path)
 
     def _flush(self) -> None:

@@ -169,7 +169,9 @@ def _prepare(root: Path) -> None:
     try:
         root.mkdir(parents=True, exist_ok=True)
     except OSError as failure:
-        raise UsageError(f"{root}: the lake cannot be made ({failure.strerror})") from failure
+        raise UsageError(
+            f"{root}: the lake cannot be made ({failure.strerror}); check the path or name another"
+        ) from failure
     if not os.access(root, os.W_OK | os.X_OK):
         raise UsageError(f"{root}: the lake cannot be written; check its permissions or name another")
 

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from services.contracts import CONTRACT_VERSION
 from services.contracts.errors import LedgerError, TemporaryError
 from services.lake.local import full_disk_is_temporary
+from services.lake.store import Store
 
 GROUP_BYTES = 16 * 1024**2
 """Text in a row group. Readers hold one per file: larger ones save nothing here, smaller ones compress worse."""
@@ -26,6 +27,7 @@ _TEXT = ("ev", "row")
 """The large text columns: no statistics and no dictionary, both would only cost."""
 _PAGE_BYTES = 256 * 1024
 """A page of a column is the least that a reader unpacks."""
+_UNREADABLE = "cannot be read ({}); run it again, and if it stays so, the stage before by --force"
 
 
 class LocalFile(NamedTuple):
@@ -128,14 +130,47 @@ def audit(file: LocalFile, schema: pa.Schema) -> None:
 
 
 def iter_tables(
-    file: pq.ParquetFile, groups: list[int], columns: list[str] | None, target_bytes: int
+    file: pq.ParquetFile, groups: list[int], columns: list[str] | None, target_bytes: int, row_bytes: float = 1.0
 ) -> Iterator[pa.RecordBatch]:
-    """The rows of some row groups, in batches that stay near a size in bytes whatever a row weighs."""
+    """The rows of some row groups, in batches that stay near a size in bytes whatever a row weighs.
+
+    `row_bytes`: what a row weighs at least, where that is known better than from the footer.
+    """
     metadata = file.metadata
     rows = sum(metadata.row_group(g).num_rows for g in groups)
     size = sum(metadata.row_group(g).total_byte_size for g in groups)
-    batch_rows = max(16, min(16_384, int(target_bytes / max(size / max(rows, 1), 1))))
+    batch_rows = max(16, min(16_384, int(target_bytes / max(size / max(rows, 1), row_bytes))))
     yield from file.iter_batches(batch_size=batch_rows, row_groups=groups, columns=columns, use_threads=False)
+
+
+def read_footer(store: Store, key: str, etag: str) -> pq.FileMetaData:
+    """The footer of a file; the reader's own exception where there is none that can be read.
+
+    It is read twice: a footer has no checksum, and nothing else shows a byte that flipped on its way.
+    """
+    readings = [_footer(store, key, etag) for _ in range(2)]
+    errors = [reading for reading in readings if isinstance(reading, Exception)]
+    if len(errors) == len(readings):
+        raise errors[0]
+    if errors or not readings[0].equals(readings[1]):
+        raise TemporaryError(f"{store.url}: two readings of the footer of {key} differ; run it again")
+    return readings[0]
+
+
+def written_footer(store: Store, key: str, etag: str) -> pq.FileMetaData:
+    """The footer of a lake's file; TemporaryError where its bytes are not those that were written."""
+    try:
+        return read_footer(store, key, etag)
+    except (OSError, ValueError, pa.ArrowException) as broken:
+        raise TemporaryError(f"the footer of {key} {_UNREADABLE.format(broken)}") from broken
+
+
+def _footer(store: Store, key: str, etag: str) -> Any:
+    try:
+        with store.open(key, etag) as handle:
+            return pq.read_metadata(handle)
+    except (OSError, ValueError, pa.ArrowException) as broken:
+        return broken
 
 
 def read_group(handle: pa.NativeFile, metadata: pq.FileMetaData, index: int, columns: list[str]) -> pa.Table:
@@ -144,7 +179,7 @@ def read_group(handle: pa.NativeFile, metadata: pq.FileMetaData, index: int, col
         reader = pq.ParquetFile(handle, metadata=metadata, page_checksum_verification=True)
         return reader.read_row_group(index, columns=columns, use_threads=False)
     except (OSError, pa.ArrowException) as broken:
-        raise TemporaryError(f"a row group cannot be read ({broken}); if it stays so, run the stage before by --force") from broken
+        raise TemporaryError(f"a row group {_UNREADABLE.format(broken)}") from broken
 
 
 class _HashingFile:
@@ -180,7 +215,11 @@ class _HashingFile:
 
 def _options(schema: pa.Schema, order: tuple[str, ...]) -> dict[str, object]:
     """Every choice that decides bytes, pinned."""
-    plain = [name for name in ("event_key", "ts", "source_row", "eventdate", "valid_timestamp", *_TEXT) if name in schema.names]
+    plain = [
+        name
+        for name in ("event_key", "ts", "source_row", "eventdate", "valid_timestamp", *_TEXT)
+        if name in schema.names
+    ]
     leaves = [pa.field(f.name, f.type) for f in schema]
     return {
         "version": "2.6",
@@ -244,5 +283,3 @@ def open_file_limit() -> None:
     wanted = 8192 if hard == resource.RLIM_INFINITY else min(hard, 8192)
     if soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-

@@ -148,8 +148,10 @@ class _Run:
         settled = manifest is not None and manifest.generation == claim.generation
         ours = claim.fingerprint == mark and not self._force
         if settled and ours and not damage:
+            self._require_unmoved(etag)
             return Outcome("unchanged", f"generation {claim.generation} has these inputs and settings", manifest)
         if self._again and _supersedes(claim, mark, inputs):
+            self._require_unmoved(etag)
             return Outcome("superseded", f"generation {claim.generation} has these inputs, other settings", manifest)
         if ours and not settled:
             log.info("joining a generation that is not finished", generation=claim.generation)
@@ -166,6 +168,14 @@ class _Run:
             raise ChangedError("the input")
         return self._commit(built, claim.generation)
 
+    def _require_unmoved(self, etag: str | None) -> None:
+        """StartOver where somebody claimed meanwhile: what was read since then cannot be judged by the old claim.
+
+        A sleeper may have claimed older inputs after our first look, and would write them once we are gone.
+        """
+        if read_claim(self._store, self._claim_key)[1] != etag:
+            raise StartOver("the claim moved")
+
     def _why(self, mark: str, manifest: Manifest | None) -> str:
         if manifest is None:
             return "not published yet"
@@ -178,9 +188,7 @@ class _Run:
         published = {o.key: o.etag for o in manifest.outputs} if manifest else {}
         strangers = sorted(set(present) - set(published) - set(claim.keys))
         if strangers:
-            # Keys are claimed before they are written: a twin's are in the claim by now.
-            if read_claim(self._store, self._claim_key)[1] != etag:
-                raise StartOver("the claim moved")
+            self._require_unmoved(etag)  # keys are claimed before they are written: a twin's would be in it by now
             raise BadInputError(
                 f"{self._store.url}: {', '.join(strangers[:5])}{' …' if len(strangers) > 5 else ''} was not written "
                 "by this pipeline and would be read with its data; move it out of the lake, then run again"

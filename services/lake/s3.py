@@ -71,8 +71,8 @@ class S3Store:
     largest_object: int | None = LARGEST_PUT
 
     def __init__(self, url: str, client: Client = boto_client) -> None:
-        self.url = url.rstrip("/")
-        self.bucket, _, prefix = self.url.removeprefix("s3://").partition("/")
+        self.bucket, _, prefix = url.removeprefix("s3://").rstrip("/").partition("/")
+        self.url = f"s3://{self.bucket}/{prefix}".rstrip("/") if self.bucket else url
         self._prefix = prefix + "/" if prefix else ""
         if not self.bucket:
             raise UsageError(f"{url}: names no bucket; write s3://bucket/prefix")
@@ -117,9 +117,7 @@ class S3Store:
                 raise
         metadata = answer["Metadata"]
         generation = metadata.get("generation", "")
-        return Head(
-            answer["ETag"], int(generation) if generation.isdigit() else None, metadata.get("sha256") or None
-        )
+        return Head(answer["ETag"], int(generation) if generation.isdigit() else None, metadata.get("sha256") or None)
 
     def get(self, key: str) -> tuple[bytes, str] | None:
         """A small object and its etag; the SDK checks the bytes against the stored checksum."""

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pyarrow as pa
+
 from services.contracts.errors import TemporaryError
 from services.lake.local import full_disk_is_temporary
 from services.lake.store import Store
@@ -54,6 +56,13 @@ def _alone(root: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+@contextmanager
+def spilling(path: Path, schema: pa.Schema) -> Iterator[pa.ipc.RecordBatchFileWriter]:
+    """A writer of an Arrow file on scratch."""
+    with full_disk_is_temporary(path), pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, schema) as out:
+        yield out
 
 
 def _remove_leftovers(root: Path) -> None:

@@ -3,20 +3,22 @@
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import orjson
 
 from services.contracts.errors import UsageError
 from services.contracts.layout import Stage
-from services.lake.publish import Outcome
 from services.runtime.logs import configure_logs
 from services.runtime.outcome import run_stage
 from services.runtime.settings import Settings, load_settings, termination_log
 from services.runtime.stage import guarded
 
+if TYPE_CHECKING:
+    from services.lake.publish import Outcome  # pyarrow takes longer to import than all the rest
 
-def stage_door(stage: Stage, work: Callable[[Settings], Outcome], arguments: Sequence[str]) -> int:
+
+def stage_door(stage: Stage, work: Callable[[Settings], "Outcome"], arguments: Sequence[str]) -> int:
     """Parse, run one stage, write its result as one line of JSON to stdout; the exit code."""
     given = vars(_parser(stage).parse_args(arguments))
     verbosity = given.pop("verbose") - given.pop("quiet")

@@ -20,10 +20,15 @@ def configure_logs(verbosity: int) -> None:
     ]
     if sys.stderr.isatty():
         processors.append(structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback))
+        processors.append(_over_a_progress_bar)
     else:
         processors += [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
     )
+
+
+def _over_a_progress_bar(_logger: Any, _method: str, line: str) -> str:
+    return f"\r\x1b[K{line}"

@@ -65,7 +65,9 @@ def push_end(
     ]
     if exit_code == 0:
         gauges.append(Gauge("eventlog_last_success_timestamp_seconds", "When the last good run ended.", now))
-    gauges += [Gauge("eventlog_gate", "A gate that is set.", gate, {"figure": f}) for f, gate in settings.gates().items()]
+    gauges += [
+        Gauge("eventlog_gate", "A gate that is set.", gate, {"figure": f}) for f, gate in settings.gates().items()
+    ]
     _push(settings, stage, gauges + list(manifest_gauges(manifest) if manifest else ()))
 
 

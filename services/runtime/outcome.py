@@ -3,16 +3,18 @@
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import structlog
 
 from services.contracts.layout import Stage
 from services.contracts.manifest import Manifest
-from services.lake.publish import Outcome
 from services.runtime.metrics import push_end, push_start
 from services.runtime.settings import Settings
 from services.runtime.stage import explain
+
+if TYPE_CHECKING:
+    from services.lake.publish import Outcome  # pyarrow takes longer to import than all the rest
 
 log = structlog.get_logger()
 
@@ -32,7 +34,7 @@ class StageResult:
 
     def to_json(self) -> dict[str, Any]:
         """The result for machines: of the manifest only what fits on a line."""
-        said = {
+        said: dict[str, Any] = {
             "stage": self.stage,
             "week": self.week,
             "outcome": self.outcome,
@@ -43,13 +45,14 @@ class StageResult:
         if self.manifest:
             said |= {"generation": self.manifest.generation, "ledger": self.manifest.ledger}
             if self.manifest.drop:
-                said |= {"quarantined": self.manifest.drop.quarantined, "skipped_files": self.manifest.drop.skipped_files}
+                said |= {"quarantined": self.manifest.drop.quarantined}
+                said |= {"skipped_files": self.manifest.drop.skipped_files}
             if self.manifest.quality and self.manifest.quality.figures:
                 said |= {"figures": asdict(self.manifest.quality.figures)}
         return said
 
 
-def run_stage(settings: Settings, stage: Stage, week: str | None, work: Callable[[], Outcome]) -> StageResult:
+def run_stage(settings: Settings, stage: Stage, week: str | None, work: Callable[[], "Outcome"]) -> StageResult:
     """Run a stage with its metrics pushed and one log line at the end.
 
     Its name stays on the log lines that follow, so that a failure is reported under it too.
@@ -69,7 +72,7 @@ def run_stage(settings: Settings, stage: Stage, week: str | None, work: Callable
     return StageResult(stage, week, outcome.kind, outcome.reason, 0, seconds, outcome.manifest)
 
 
-def _sum_up(outcome: Outcome, seconds: float) -> None:
+def _sum_up(outcome: "Outcome", seconds: float) -> None:
     manifest = outcome.manifest
     facts: dict[str, Any] = {"seconds": round(seconds, 2)}
     if manifest:

@@ -25,7 +25,9 @@ _SERVICE_LINK = re.compile(
 )
 # What an address may carry that nobody else is to see: user:password@ and signed parameters.
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+(?=@)")
-_SECRET_PARAMETER = re.compile(r"([?&][^=&]*(?:key|token|secret|signature|password|credential)[^=&]*=)[^&\s]+", re.IGNORECASE)
+_SECRET_PARAMETER = re.compile(
+    r"([?&][^=&]*(?:key|token|secret|signature|password|credential)[^=&]*=)[^&\s]+", re.IGNORECASE
+)
 
 Ratio = Annotated[float | None, Field(ge=0, le=1)]
 
@@ -126,7 +128,7 @@ class Settings(BaseSettings):
             case "clean":
                 names = ["window_days_before", "window_days_after", "day_first", "volatile_fields"]
             case "feature":
-                names = ["feature_weeks"]
+                names = []  # the weeks that take part are its inputs
         return self.model_dump(mode="json", include=set(names))
 
 
@@ -170,9 +172,8 @@ def describe(settings: Settings, **options: Any) -> list[Described]:
         origin: Literal["default", "environment", "option"] = "environment" if variable in variables else "default"
         if options.get(name) is not None:
             origin = "option"
-        described.append(
-            Described(name, variable, _shown(getattr(settings, name)), origin, " ".join((field.description or "").split()))
-        )
+        meaning = " ".join((field.description or "").split())
+        described.append(Described(name, variable, _shown(getattr(settings, name)), origin, meaning))
     return described
 
 

@@ -1,0 +1,125 @@
+# The commands of this project; `make` alone lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS += --no-print-directory
+.DELETE_ON_ERROR:
+
+VENV := .venv
+PY := $(VENV)/bin/python
+EVENTLOG := $(VENV)/bin/eventlog
+PYTEST := $(PY) -m pytest
+PIP := $(PY) -m pip --disable-pip-version-check --quiet
+KERNEL_SOURCES := kernel/Cargo.toml kernel/Cargo.lock kernel/pyproject.toml $(wildcard kernel/src/*.rs)
+# Pins stay as they are in the lock files; `make lock UPGRADE=--upgrade` moves them.
+UPGRADE ?=
+UV_COMPILE := $(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --custom-compile-command 'make lock' $(UPGRADE)
+
+DATA ?=
+LAKE ?= lake
+WEEK ?= auto
+
+.PHONY: help setup run test test-integration test-spark check docs lock clean
+
+help: ## list these commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
+	@echo
+	@echo "  make run DATA=drops LAKE=lake WEEK=2024-05-10    DATA and LAKE: folders or s3://bucket/prefix"
+
+setup: $(VENV)/.kernel ## the virtual environment .venv, with the command .venv/bin/eventlog
+	@echo "ready: $(EVENTLOG) ($$($(PY) -c 'import eventlog_kernel' 2>/dev/null && echo native || echo Python) kernel)"
+
+run: $(VENV)/.kernel ## drops in DATA (default: a sample) become clean data and features in LAKE
+	@if [ -z "$(DATA)" ]; then \
+		for week in 2024-05-10 2024-05-17; do \
+			if ls data/$$week/*.parquet >/dev/null 2>&1; then \
+				echo "sample drop data/$$week is there"; \
+			else \
+				echo "making a sample drop of 200,000 rows in data/$$week"; \
+				$(EVENTLOG) -q sample --source data --rows 200000 --weeks $$week --json >/dev/null; \
+			fi; \
+		done; \
+	fi
+	@echo "running ingest, clean and feature from $(or $(DATA),data) into $(LAKE)"
+	@$(EVENTLOG) run --source '$(or $(DATA),data)' --lake '$(LAKE)' --week '$(WEEK)'
+
+test: $(VENV)/.dev ## unit, property and integration tests (the last where a container engine answers)
+	@echo "running the tests"
+	@$(PYTEST) -m 'not spark'
+
+test-integration: $(VENV)/.dev ## integration tests against a real MinIO; fails where no container engine answers
+	@echo "running the integration tests"
+	@$(PYTEST) tests/integration --require-integration
+
+test-spark: $(VENV)/.spark ## the Spark examples (needs Java)
+	@echo "running the tests that need Spark"
+	@$(PYTEST) -m spark
+
+check: $(VENV)/.dev ## lint, format, types, imports, generated files: what CI holds
+	@failed=; \
+	say() { echo "$$1"; shift; "$$@" || failed="$$failed."; }; \
+	docs() { $(PY) -m services.contracts.document | diff docs/data.md - || { echo "run 'make docs'"; false; }; }; \
+	say "ruff check: lint" $(PY) -m ruff check --quiet --output-format concise .; \
+	say "ruff format: layout" $(PY) -m ruff format --check --quiet --output-format concise .; \
+	say "mypy --strict: types" $(PY) -m mypy --no-error-summary; \
+	say "lint-imports: who may know whom" $(VENV)/bin/lint-imports --no-logo; \
+	say "docs/data.md: what the schemas say" docs; \
+	if [ -n "$$failed" ]; then echo "$${#failed} of 5 checks failed"; exit 1; else echo "all checks passed"; fi
+
+docs: $(VENV)/.setup ## docs/data.md from the schemas
+	@echo "writing docs/data.md"
+	@$(PY) -m services.contracts.document > docs/data.md
+
+lock: $(VENV)/.dev ## the lock files, from pyproject.toml
+	@echo "resolving; pins stay unless UPGRADE=--upgrade is given"
+	@$(PIP) install uv
+	@$(UV_COMPILE) pyproject.toml -o requirements.lock
+	@$(UV_COMPILE) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+	@$(UV_COMPILE) --group spark -o requirements-spark.lock
+	@$(UV_COMPILE) bench/requirements.in -c requirements.lock -o bench/requirements.lock
+
+clean: ## remove the environment, builds and caches; data and lakes stay
+	@echo "removing $(VENV), builds and caches; data and lakes stay"
+	@rm -rf $(VENV) build dist *.egg-info kernel/target .hypothesis
+	@rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	@find services tests bench -name __pycache__ -prune -exec rm -rf {} +
+
+# The first Python of 3.11 or later; the oldest that pyproject.toml names.
+$(VENV)/bin/python:
+	@for python in python3 python3.13 python3.12 python3.11; do \
+		if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+			echo "making $(VENV) with $$($$python --version)"; \
+			$$python -m venv $(VENV) || { rm -rf $(VENV); \
+				echo "$$python has no venv module (Debian: apt install python3-venv)"; exit 1; }; \
+			exit 0; \
+		fi; \
+	done; \
+	echo "Python 3.11 or later is needed: no python3 on the PATH is that new"; exit 1
+
+$(VENV)/.setup: requirements.lock pyproject.toml | $(VENV)/bin/python
+	@echo "installing the locked packages"
+	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --no-deps -e .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.kernel
+	@echo "installing the packages for tests and checks"
+	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@
+
+$(VENV)/.spark: requirements-spark.lock $(VENV)/.dev
+	@echo "installing Spark"
+	@$(PIP) install --require-hashes -r requirements-spark.lock
+	@touch $@
+
+# Without a compiler, or where it fails, the Python kernel does the same work, slower.
+$(VENV)/.kernel: $(KERNEL_SOURCES) $(VENV)/.setup
+	@if ! command -v cargo >/dev/null; then \
+		echo "cargo is not there: the Python kernel will be used"; \
+	elif echo "building the native kernel (a minute)" && $(PIP) install --no-deps ./kernel >$(VENV)/kernel.log 2>&1; then \
+		echo "the native kernel will be used"; \
+	else \
+		echo "the native kernel could not be built (see $(VENV)/kernel.log): the Python kernel will be used"; \
+	fi
+	@touch $@

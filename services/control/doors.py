@@ -1,0 +1,40 @@
+"""The commands that read a lake: find, then show as tables or as one JSON document; the exit code."""
+
+from pathlib import Path
+
+from services.control import doctor, plan, report, status
+from services.control.terminal import emit, emit_json
+from services.lake.store import Store, open_store
+from services.runtime.settings import Settings
+
+
+def show_plan(settings: Settings, *, as_json: bool) -> int:
+    found = plan.plan(settings, open_store(settings.source), _lake_if_there(settings.lake))
+    emit_json(found.to_json()) if as_json else emit(*plan.show(found))
+    return 0
+
+
+def show_status(settings: Settings, *, as_json: bool) -> int:
+    found = status.status(settings, open_store(settings.lake))
+    emit_json(found.to_json()) if as_json else emit(*status.show(found))
+    return 0
+
+
+def show_report(settings: Settings, *, as_json: bool) -> int:
+    lake = open_store(settings.lake)
+    week = report.find(settings, lake)
+    emit_json(report.to_json(week)) if as_json else emit(*report.show(settings, lake, week))
+    return 0
+
+
+def show_doctor(settings: Settings, *, as_json: bool) -> int:
+    checks = doctor.doctor(settings)
+    emit_json([check._asdict() for check in checks]) if as_json else emit(doctor.show(checks))
+    return doctor.exit_code(checks)
+
+
+def _lake_if_there(url: str) -> Store | None:
+    """Planning makes no folder: a lake that is not there yet is an empty one."""
+    if not url.startswith("s3://") and not Path(url.removeprefix("file://")).exists():
+        return None
+    return open_store(url)

@@ -1,0 +1,80 @@
+"""What is published of each week, read from the manifests alone."""
+
+from typing import NamedTuple
+
+from services.contracts import CONTRACT_VERSION, layout
+from services.contracts.errors import NotReadyError
+from services.contracts.manifest import Manifest
+from services.lake.claim import Claim
+from services.lake.publish import read_manifest
+from services.lake.store import Store
+
+
+class Week(NamedTuple):
+    """A week's manifests; None where the stage has not published it."""
+
+    week: str
+    ingest: Manifest | None
+    clean: Manifest | None
+
+
+def known_weeks(lake: Store) -> list[str]:
+    """Every week that ingest or clean has published or begun, oldest first."""
+    names = {name for stage in ("ingest", "clean") for name in lake.folders(f"_control/{stage}/")}
+    weeks = {name.removeprefix("week=") for name in names if name.startswith("week=")}
+    return sorted(week for week in weeks if layout.is_week(week))
+
+
+def ingested_weeks(lake: Store) -> list[str]:
+    """The weeks whose raw files are published, oldest first."""
+    return [week for week in known_weeks(lake) if read_manifest(lake, "ingest", week)]
+
+
+def read_week(lake: Store, week: str) -> Week:
+    return Week(week, read_manifest(lake, "ingest", week), read_manifest(lake, "clean", week))
+
+
+def read_weeks(lake: Store, week: str) -> list[Week]:
+    """One week, or all of them for `auto`; NotReadyError where the one is not there."""
+    if week == "auto":
+        return [read_week(lake, known) for known in known_weeks(lake)]
+    found = read_week(lake, week)
+    if not (found.ingest or found.clean):
+        raise NotReadyError(f"{lake.url}: week {week} is not in this lake; `eventlog run --week {week}` brings it in")
+    return [found]
+
+
+def raw_files(ingest: Manifest) -> dict[str, str]:
+    """Key → etag of a week's raw files: what clean reads."""
+    return {o.key: o.etag for o in ingest.outputs if o.key.startswith("raw/")}
+
+
+def clean_files(weeks: list[Week], newest: int) -> dict[str, str]:
+    """Key → etag of the newest clean weeks (0: of all): what feature reads."""
+    published = [week.clean for week in weeks if week.clean][-newest:]
+    return {o.key: o.etag for clean in published for o in clean.outputs}
+
+
+def changes(manifest: Manifest, settings: dict[str, object], inputs: dict[str, str]) -> list[str]:
+    """Why what is published is not what would be published now; empty where it is."""
+    reasons = []
+    if manifest.contract != CONTRACT_VERSION:
+        reasons.append(f"made under contract {manifest.contract}, this program has {CONTRACT_VERSION}")
+    for name, value in settings.items():
+        before = manifest.run.settings.get(name)
+        if before != value:
+            reasons.append(f"setting {name} was {before} and is {value}")
+    before = {i.key: i.etag for i in manifest.inputs}
+    counts = {
+        "new": len(inputs.keys() - before.keys()),
+        "changed": sum(before[key] != inputs[key] for key in inputs.keys() & before.keys()),
+        "gone": len(before.keys() - inputs.keys()),
+    }
+    if any(counts.values()):
+        reasons.append("input files: " + ", ".join(f"{n} {kind}" for kind, n in counts.items() if n))
+    return reasons
+
+
+def unfinished(claim: Claim, manifest: Manifest | None) -> bool:
+    """Whether a run has claimed a generation that it has not published."""
+    return claim.generation > (manifest.generation if manifest else 0)
