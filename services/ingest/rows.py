@@ -1,7 +1,7 @@
 """One batch of source rows → rows for raw, and rows for the quarantine with the reason."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -44,14 +44,13 @@ def read_rows(batch: pa.RecordBatch, file: str, first_row: int, extra: ExtraColu
         plain = {name: decoded(batch[name]) for name in batch.schema.names}
         batch, numbers = pa.RecordBatch.from_pydict(plain).filter(pa.array(good)), numbers.filter(pa.array(good))
     tags, pns = trimmed(batch["service_tag"]), pn_text(_column(batch, "pn"))
-    reasons = _reasons(tags, pns)
-    for reason in ("no_service_tag", "bad_pn"):
-        rows = np.flatnonzero(reasons == reason)
+    no_tag = _where(tags, pc.equal(tags.dictionary, "").to_numpy(zero_copy_only=False), null=True)
+    bad_pn = _where(pns, map(_is_bad_pn, pns.dictionary.to_pylist()), null=False) & ~no_tag
+    for reason, rows in (("no_service_tag", np.flatnonzero(no_tag)), ("bad_pn", np.flatnonzero(bad_pn))):
         if len(rows):
             refused.append(_refused(batch, numbers, file, reason, dict.fromkeys(rows.tolist(), "")))
-    kept = pa.array(reasons == "")
     raw, unusable = _raw(batch, file, numbers, tags, pns, extra)
-    return Rows(raw.filter(kept) if refused else raw, _in_order(refused), unusable)
+    return Rows(raw.filter(pa.array(~(no_tag | bad_pn))) if refused else raw, _in_order(refused), unusable)
 
 
 def _raw(
@@ -84,17 +83,10 @@ def _named(pns: pa.Array) -> pa.Array:
     return pa.DictionaryArray.from_arrays(again.indices.take(indices), again.dictionary)
 
 
-def _reasons(tags: pa.Array, pns: pa.Array) -> np.ndarray:
-    """The first reason that applies to each row, or the empty string."""
-    no_tag = _where(tags, lambda tag: not tag, null=True)
-    bad_pn = _where(pns, _is_bad_pn, null=False)
-    return np.where(no_tag, "no_service_tag", np.where(bad_pn, "bad_pn", ""))
-
-
-def _where(column: pa.Array, test: Callable[[str], bool], *, null: bool) -> np.ndarray:
-    """A test of each row's value, made once per value of its dictionary."""
-    verdicts = np.array([bool(test(v)) for v in column.dictionary.to_pylist()] + [null])
-    return verdicts[pc.fill_null(column.indices, len(verdicts) - 1).to_numpy()]
+def _where(column: pa.Array, verdicts: Iterable[bool], *, null: bool) -> np.ndarray:
+    """Each row's verdict, from those on the values of its dictionary."""
+    by_code = np.array([*verdicts, null])
+    return by_code[pc.fill_null(column.indices, len(by_code) - 1).to_numpy()]
 
 
 def _is_bad_pn(pn: str) -> bool:

@@ -239,7 +239,9 @@ class S3Store:
             return UsageError(f"{self.url}: {doing} was refused ({code}); check the credentials and their policy")
         if status >= 500 or status in (409, 429) or code in _UNSURE:
             return TemporaryError(f"{self.url}: {doing} failed ({code}, status {status}); run it again later")
-        return UsageError(f"{self.url}: {doing} was refused ({code}, status {status})")
+        return UsageError(
+            f"{self.url}: {doing} was refused ({code}, status {status}); check the URL and the AWS_ settings"
+        )
 
 
 class _MissingError(Exception):

@@ -1,0 +1,96 @@
+"""The spill of ingest: whatever the runs, a pn's rows come out by device and then by source identity."""
+
+import tempfile
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.ingest import runs
+from services.ingest.runs import OpenRun, merged, write_run
+
+TAGS = ["T1", "T2", "T10", "t1", "é", "\U0001f4bb", "\uffff"]
+
+
+def rows_of(file, first_row, tags, pns, text="x"):
+    return pa.table(
+        {
+            "service_tag": pa.array(tags, pa.string()).dictionary_encode(),
+            "ev": pa.array([text] * len(tags), pa.string()),
+            "source_file": pa.array([file] * len(tags), pa.string()).dictionary_encode(),
+            "source_row": pa.array(range(first_row, first_row + len(tags)), pa.int64()),
+            "pn": pa.array(pns, pa.string()).dictionary_encode(),
+        }
+    )
+
+
+def identities(tables):
+    return [tuple(found.values()) for rows in tables for found in rows.select(["service_tag", "source_file", "source_row"]).to_pylist()]
+
+
+def merged_by_pn(parts, folder):
+    """Parts are (file, first row, tags, pns), in the order of file and row."""
+    made = [write_run(rows_of(*part), Path(folder, f"{place}.run")) for place, part in enumerate(parts)]
+    opened = [OpenRun(run) for run in made]
+    pns = sorted({pn for run in made for pn in run.rows}, key=str.encode)
+    return {pn: identities(merged(opened, pn)) for pn in pns}
+
+
+def expected_by_pn(parts):
+    rows = [(pn, tag, file, first + at) for file, first, tags, pns in parts for at, (tag, pn) in enumerate(zip(tags, pns, strict=True))]
+    by_pn = {}
+    for pn, *identity in sorted(rows, key=lambda row: (row[0].encode(), row[1].encode(), row[2].encode(), row[3])):
+        by_pn.setdefault(pn, []).append(tuple(identity))
+    return by_pn
+
+
+def test_rows_of_a_device_keep_the_order_of_file_and_row(tmp_path):
+    parts = [
+        ("a", 0, ["T2", "T1", "T2"], ["I1", "I1", "I2"]),
+        ("a", 3, ["T1"], ["I1"]),
+        ("b", 0, ["T2", "T1"], ["I1", "I1"]),
+    ]
+    assert merged_by_pn(parts, tmp_path) == {
+        "I1": [("T1", "a", 1), ("T1", "a", 3), ("T1", "b", 1), ("T2", "a", 0), ("T2", "b", 0)],
+        "I2": [("T2", "a", 2)],
+    }
+
+
+@st.composite
+def spilled(draw):
+    parts, next_row = [], {"a": 0, "b": 0, "ü": 0}
+    for file in sorted(draw(st.lists(st.sampled_from(["a", "b", "ü"]), min_size=1, max_size=5))):
+        tags = draw(st.lists(st.sampled_from(TAGS), min_size=1, max_size=12))
+        pns = draw(st.lists(st.sampled_from(["I1", "I2", "é"]), min_size=len(tags), max_size=len(tags)))
+        parts.append((file, next_row[file], tags, pns))
+        next_row[file] += len(tags)
+    return parts
+
+
+@given(spilled(), st.sampled_from([1, 150, 2**24]), st.sampled_from([1, 150, 2**24]))
+def test_merge_is_a_stable_sort_whatever_fits_in_a_chunk(parts, chunk_bytes, read_bytes):
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patched:
+        patched.setattr(runs, "_CHUNK_BYTES", chunk_bytes)
+        patched.setattr(runs, "_READ_BYTES", read_bytes)
+        assert merged_by_pn(parts, folder) == expected_by_pn(parts)
+
+
+def test_one_device_larger_than_a_chunk_comes_in_pieces_of_a_chunk(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "_CHUNK_BYTES", 20_000)
+    monkeypatch.setattr(runs, "_READ_BYTES", 2_000)
+    monkeypatch.setattr(runs, "_READ_BYTES", 4_000)
+    parts = [
+        ("a", 0, ["T1"] * 3 + ["T2"] * 900 + ["T3"], ["I1"] * 904),
+        ("b", 0, ["T2"] * 900 + ["T4"], ["I1"] * 901),
+    ]
+    made = [write_run(rows_of(*part, text="x" * 50), tmp_path / f"{place}.run") for place, part in enumerate(parts)]
+    chunks = list(merged([OpenRun(run) for run in made], "I1"))
+    assert identities(chunks) == expected_by_pn(parts)["I1"]
+    assert max(chunk.num_rows for chunk in chunks) < 600
+    assert len(chunks) > 4
+
+
+def test_nothing_to_merge_is_nothing():
+    assert list(merged([], "I1")) == []
