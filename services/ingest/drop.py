@@ -79,6 +79,7 @@ def parquet_file(handle: pa.NativeFile, metadata: pq.FileMetaData | None = None)
         handle,
         metadata=metadata,
         buffer_size=_BUFFER,
+        read_dictionary=["service_tag", "pn"],
         pre_buffer=False,
         page_checksum_verification=True,
         arrow_extensions_enabled=False,

@@ -35,14 +35,12 @@ class Rows(NamedTuple):
 def read_rows(batch: pa.RecordBatch, file: str, first_row: int, extra: ExtraColumns) -> Rows:
     """Judge and convert a batch whose first row is row `first_row` of the file."""
     numbers = pa.array(np.arange(first_row, first_row + batch.num_rows))
-    broken = _broken_strings(batch)
+    batch, broken = _without_broken_dictionaries(batch)
     refused = [_refused(batch, numbers, file, "bad_utf8", broken)] if broken else []
     if broken:
         good = np.ones(batch.num_rows, dtype=bool)
         good[list(broken)] = False
-        # Dictionaries would carry the broken strings along.
-        plain = {name: decoded(batch[name]) for name in batch.schema.names}
-        batch, numbers = pa.RecordBatch.from_pydict(plain).filter(pa.array(good)), numbers.filter(pa.array(good))
+        batch, numbers = batch.filter(pa.array(good)), numbers.filter(pa.array(good))
     tags, pns = trimmed(batch["service_tag"]), pn_text(_column(batch, "pn"))
     no_tag = _where(tags, pc.equal(tags.dictionary, "").to_numpy(zero_copy_only=False), null=True)
     bad_pn = _where(pns, map(_is_bad_pn, pns.dictionary.to_pylist()), null=False) & ~no_tag
@@ -97,17 +95,20 @@ def _column(batch: pa.RecordBatch, name: str) -> pa.Array:
     return batch[name] if name in batch.schema.names else pa.nulls(batch.num_rows)
 
 
-def _broken_strings(batch: pa.RecordBatch) -> dict[int, str]:
-    """Rows with a string that is not UTF-8, and the first column where it is."""
+def _without_broken_dictionaries(batch: pa.RecordBatch) -> tuple[pa.RecordBatch, dict[int, str]]:
+    """The batch, and its rows with a string that is not UTF-8 with the first column where it is.
+
+    A dictionary with a broken string would carry it along, used by a row or not: such a column is decoded.
+    """
     broken: dict[int, str] = {}
-    for name in batch.schema.names:
-        column = batch[name]
-        if name == "ev" and is_binary(column.type):
-            column = ev_text(column)
-        if not _is_valid(column):
-            for row in _broken_rows(decoded(column), 0):
+    columns = {name: batch[name] for name in batch.schema.names}
+    for name, column in columns.items():
+        judged = ev_text(column) if name == "ev" and is_binary(column.type) else column
+        if not _is_valid(judged):
+            columns[name] = decoded(column)
+            for row in _broken_rows(decoded(judged), 0):
                 broken.setdefault(row, name)
-    return broken
+    return pa.RecordBatch.from_pydict(columns), broken
 
 
 def _broken_rows(column: pa.Array, first: int) -> list[int]:
