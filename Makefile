@@ -20,7 +20,12 @@ DATA ?=
 LAKE ?= lake
 WEEK ?= auto
 
-.PHONY: help setup run test test-integration test-spark check docs lock clean
+BENCH_VENV := .venv-bench
+# Options for the bench, such as BENCH='--rows 1000000x3 --skip spark'; `python -m bench.run --help` lists them.
+BENCH ?=
+BENCH_DROPS = $(if $(DATA),--drop $(if $(filter auto,$(WEEK)),$(wildcard $(DATA)/????-??-??),$(DATA)/$(WEEK)))
+
+.PHONY: help setup run test test-integration test-spark test-faults test-kernel check docs lock clean bench bench-scale bench-profile
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -46,7 +51,7 @@ run: $(VENV)/.kernel ## drops in DATA (default: a sample) become clean data and 
 
 test: $(VENV)/.dev ## unit, property and integration tests (the last where a container engine answers)
 	@echo "running the tests"
-	@$(PYTEST) -m 'not spark'
+	@$(PYTEST) -m 'not spark and not faults_full'
 
 test-integration: $(VENV)/.dev ## integration tests against a real MinIO; fails where no container engine answers
 	@echo "running the integration tests"
@@ -54,7 +59,17 @@ test-integration: $(VENV)/.dev ## integration tests against a real MinIO; fails 
 
 test-spark: $(VENV)/.spark ## the Spark examples (needs Java)
 	@echo "running the tests that need Spark"
-	@$(PYTEST) -m spark
+	@$(PYTEST) -m spark tests/docs
+
+test-faults: $(VENV)/.dev ## the publish protocol under every fault, all of the matrix (a quarter of an hour)
+	@echo "running the fault matrix"
+	@$(PYTEST) tests/faults
+
+test-kernel: $(VENV)/.dev ## the native kernel's own tests and lints (needs cargo)
+	@command -v cargo >/dev/null || { echo "cargo is not there: install Rust (rustup, or Debian's cargo) to work on the kernel"; exit 1; }
+	@echo "cargo test, clippy, fmt"
+	@cd kernel && PYO3_PYTHON=$(CURDIR)/$(PY) cargo test --locked --quiet && \
+		cargo clippy --locked --quiet --all-targets -- -D warnings && cargo fmt --check
 
 check: $(VENV)/.dev ## lint, format, types, imports, generated files: what CI holds
 	@failed=; \
@@ -79,9 +94,18 @@ lock: $(VENV)/.dev ## the lock files, from pyproject.toml
 	@$(UV_COMPILE) --group spark -o requirements-spark.lock
 	@$(UV_COMPILE) bench/requirements.in -c requirements.lock -o bench/requirements.lock
 
+bench: $(VENV)/.kernel $(BENCH_VENV)/.setup ## ours beside DuckDB, pandas, Polars and Spark (an hour): bench/results.md
+	@$(BENCH_VENV)/bin/python -m bench.run $(BENCH_DROPS) $(BENCH)
+
+bench-scale: $(VENV)/.kernel $(BENCH_VENV)/.setup ## time and memory from 1 to 40 million rows (half an hour): bench/scale.md
+	@$(BENCH_VENV)/bin/python -m bench.scale $(BENCH)
+
+bench-profile: $(VENV)/.kernel $(BENCH_VENV)/.setup ## where the seconds go: bench/profile.md
+	@$(BENCH_VENV)/bin/python -m bench.profile $(BENCH)
+
 clean: ## remove the environment, builds and caches; data and lakes stay
-	@echo "removing $(VENV), builds and caches; data and lakes stay"
-	@rm -rf $(VENV) build dist *.egg-info kernel/target .hypothesis
+	@echo "removing $(VENV), $(BENCH_VENV), builds and caches; data and lakes stay"
+	@rm -rf $(VENV) $(BENCH_VENV) build dist *.egg-info kernel/target .hypothesis
 	@rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	@find services tests bench -name __pycache__ -prune -exec rm -rf {} +
 
@@ -111,6 +135,19 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.kernel
 $(VENV)/.spark: requirements-spark.lock $(VENV)/.dev
 	@echo "installing Spark"
 	@$(PIP) install --require-hashes -r requirements-spark.lock
+	@touch $@
+
+# An environment of its own: the peers are no part of the product. Its .gitignore keeps linters out too.
+$(BENCH_VENV)/.setup: bench/requirements.lock requirements-spark.lock | $(VENV)/bin/python
+	@echo "making $(BENCH_VENV) with the peers of the bench"
+	@$(PY) -m venv --clear $(BENCH_VENV)
+	@echo '*' > $(BENCH_VENV)/.gitignore
+	@$(BENCH_VENV)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r bench/requirements.lock
+	@if command -v java >/dev/null; then \
+		$(BENCH_VENV)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements-spark.lock; \
+	else \
+		echo "java is not there: the bench leaves Spark out"; \
+	fi
 	@touch $@
 
 # Without a compiler, or where it fails, the Python kernel does the same work, slower.

@@ -1,0 +1,133 @@
+"""`make bench-scale`: how the product's time and memory grow with rows, with workers and with the drop's shape."""
+
+import argparse
+import json
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import NamedTuple
+
+from bench.contenders import STAGES, eventlog
+from bench.drop import SHAPES, Drop, Shape, make_drop
+from bench.machine import machine_facts
+from bench.startup import first_log_line_seconds
+from bench.targets import SMALL
+from bench.trial import Trial, run_trial
+
+_LARGEST = 40_000_000
+_ALLOWED_GROWTH = 1.3
+
+
+class Point(NamedTuple):
+    """One drop with so many workers."""
+
+    drop: Drop
+    workers: int
+    trial: Trial
+
+
+def main() -> None:
+    """Measure every point once; write scale.md and scale.json after each, so that an end in between loses nothing."""
+    options = _parser().parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    options.folder.mkdir(parents=True, exist_ok=True)
+    options.results.mkdir(parents=True, exist_ok=True)
+    facts = machine_facts(options.folder)
+    first_line = first_log_line_seconds(options.product.absolute())
+    points: list[Point] = []
+    for shape, rows in _drops(options.rows, options.shape_rows):
+        drop = make_drop(options.folder / "drops", rows, shape)
+        for workers in options.workers:
+            print(f"{rows:,} rows, {shape}, {workers} workers", flush=True)
+            contender = eventlog(options.product.absolute(), options.kernel, workers)
+            lake = options.folder / "lake"
+            where, limit = (drop.source, drop.week, rows), options.memory_gb * 10**9
+            trial = run_trial(contender, *where, 0, lake=lake, limit=limit)
+            points.append(Point(drop, workers, trial))
+            (options.results / "scale.md").write_text(_page(facts, options.kernel, first_line, points))
+            (options.results / "scale.json").write_text(json.dumps(_raw(facts, first_line, points), indent=1) + "\n")
+    print("\n" + _page(facts, options.kernel, first_line, points))
+
+
+def _drops(sizes: Sequence[int], shape_sizes: Sequence[int]) -> Iterator[tuple[Shape, int]]:
+    for rows in sizes:
+        yield "balanced", rows
+    for shape in SHAPES[1:]:
+        for rows in shape_sizes:
+            yield shape, rows
+
+
+def _page(facts: dict[str, str], kernel: str, first_line: float, points: Sequence[Point]) -> str:
+    lines = ["# Scale\n", "Made by `make bench-scale`; raw figures in `scale.json`. Each point is one pass.\n"]
+    lines += ["| | |\n|---|---|", *(f"| {name} | {value} |" for name, value in facts.items())]
+    lines += [
+        f"| kernel | {kernel} |",
+        f"| start of `python -m services.clean` to its first log line | {first_line:.2f} s |",
+    ]
+    lines += ["", "Balanced: 14 pn. Skewed: one pn holds 80 % of the rows. Many: 2,000 pn.\n"]
+    heads = ["shape", "rows", "workers", *(f"{stage}, s" for stage in STAGES), "all, s", "million rows/s"]
+    heads += ["CPU, s", "peak, MiB", "kept rows"]
+    lines += [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|", *(_row(point) for point in points), ""]
+    lines += [_memory_target(points, workers) for workers in sorted({point.workers for point in points})]
+    return "\n".join(lines) + "\n"
+
+
+def _row(point: Point) -> str:
+    drop, workers, trial = point
+    walls = [f"{trial.stages[stage].wall_seconds:.1f}" if stage in trial.stages else "" for stage in STAGES]
+    kept = "as planted" if trial.kept_rows == drop.kept_rows else f"{trial.kept_rows} instead of {drop.kept_rows:,}"
+    cells = [drop.shape, f"{drop.rows:,}", str(workers), *walls, f"{trial.wall_seconds:.1f}"]
+    cells += [f"{drop.rows / trial.wall_seconds / 1e6:.2f}", f"{trial.cpu_seconds:.1f}"]
+    cells += [f"{trial.peak_bytes / 2**20:,.0f}", trial.fault or kept]
+    return f"| {' | '.join(cells)} |"
+
+
+def _memory_target(points: Sequence[Point], workers: int) -> str:
+    """Memory at the largest size against that at 4 million rows."""
+    peaks = {
+        point.drop.rows: point.trial.peak_bytes
+        for point in points
+        if point.workers == workers and point.drop.shape == "balanced" and point.trial.good
+    }
+    name = f"- 40 million rows against 4 million, memory, {workers} workers (at most {_ALLOWED_GROWTH}): "
+    if SMALL not in peaks or _LARGEST not in peaks:
+        return name + "not measured"
+    growth = peaks[_LARGEST] / peaks[SMALL]
+    return name + f"{growth:.2f}, {'met' if growth <= _ALLOWED_GROWTH else 'not met'}"
+
+
+def _raw(facts: dict[str, str], first_line: float, points: Sequence[Point]) -> dict[str, object]:
+    return {
+        "machine": facts,
+        "first_log_line_seconds": first_line,
+        "points": [
+            {
+                "drop": {**asdict(point.drop), "source": Path(point.drop.source).name},
+                "workers": point.workers,
+                "stages": {name: stage._asdict() for name, stage in point.trial.stages.items()},
+                "kept_rows": point.trial.kept_rows,
+            }
+            for point in points
+        ],
+    }
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench.scale", description=__doc__)
+    sizes = [1_000_000, SMALL, 12_000_000, _LARGEST]
+    option = parser.add_argument
+    option("--rows", type=int, nargs="+", default=sizes, help="of the balanced drops")
+    option("--shape-rows", type=int, nargs="*", default=[SMALL], help="of the skewed drops and those of 2,000 pn")
+    option("--workers", type=int, nargs="+", default=[1, 2])
+    option("--kernel", choices=["native", "python"], default="native")
+    option("--memory-gb", type=int, default=20, help="what a stage may hold")
+    option("--product", type=Path, default=Path(".venv/bin/python"), help="the Python of the product")
+    option("--folder", type=Path, default=Path("build/bench"), help="for drops and lakes")
+    option("--results", type=Path, default=Path("bench"), help="where scale.md and scale.json go")
+    return parser
+
+
+if __name__ == "__main__":
+    main()
