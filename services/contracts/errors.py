@@ -43,8 +43,11 @@ class TemporaryError(PipelineError):
     exit_code = 75
 
 
-class InterruptedRun(PipelineError):  # noqa: N818  (an interruption is not an error of anybody)
-    """SIGINT or SIGTERM; no object is half-written and a rerun finishes the job."""
+class InterruptedRun(KeyboardInterrupt):
+    """SIGINT or SIGTERM; no object is half-written and a rerun finishes the job.
+
+    No `Exception`: the SDK takes those for a network in trouble, wherever they come from, and tries again.
+    """
 
     def __init__(self, signal_number: int) -> None:
         super().__init__("interrupted; nothing is half-written, a rerun finishes the job")

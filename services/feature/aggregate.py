@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from services.contracts.severity import severity
 from services.contracts.tables import TIMESTAMP
+from services.feature.texts import Texts
 
 _BATCH_ROWS = 50_000
 _TABLES = """
@@ -20,7 +21,7 @@ CREATE TABLE counts (
     service_tag VARCHAR, pn VARCHAR, week VARCHAR, events BIGINT, errors BIGINT, criticals BIGINT, warnings BIGINT
 );
 CREATE TABLE errors (
-    service_tag VARCHAR, valid_us BIGINT, event_key VARCHAR, pn VARCHAR, week VARCHAR, cat VARCHAR, ev VARCHAR,
+    service_tag VARCHAR, valid_us BIGINT, event_key VARCHAR, pn VARCHAR, week VARCHAR, cat VARCHAR, place BIGINT,
     source_file VARCHAR, source_row BIGINT
 );
 """
@@ -33,7 +34,7 @@ FROM rows GROUP BY service_tag, pn, week
 """
 _COLLECT = """
 INSERT INTO errors
-SELECT service_tag, valid_us, event_key, pn, week, cat, ev, source_file, source_row FROM rows
+SELECT service_tag, valid_us, event_key, pn, week, cat, place, source_file, source_row FROM rows
 """
 
 
@@ -52,6 +53,7 @@ class Aggregator:
             },
         )
         self._connection.execute(_TABLES)
+        self._texts = Texts(folder / "texts.arrow")
 
     def count(self, rows: list[pa.Table]) -> None:
         """Add rows with service_tag, severity, pn and week."""
@@ -59,7 +61,7 @@ class Aggregator:
 
     def collect(self, rows: list[pa.Table]) -> None:
         """Add errors with all their columns, pn and week."""
-        self._insert(_COLLECT, [in_microseconds(table) for table in rows])
+        self._insert(_COLLECT, [self._without_text(in_microseconds(table)) for table in rows])
 
     def device_features(self, as_of_week: str) -> Iterator[pa.Table]:
         """Batches of device_features, in order."""
@@ -67,7 +69,11 @@ class Aggregator:
 
     def error_events(self) -> Iterator[pa.Table]:
         """Batches of error_events, in order."""
-        yield from self._select("error_events.sql", {})
+        yield from self._texts.joined(self._select("error_events.sql", {}))
+
+    def _without_text(self, rows: pa.Table) -> pa.Table:
+        """DuckDB sorts 2,048 rows at least, whatever they weigh: their text stays outside."""
+        return rows.set_column(rows.column_names.index("ev"), "place", self._texts.add(rows["ev"]))
 
     def _insert(self, statement: str, rows: list[pa.Table]) -> None:
         if rows:
@@ -87,6 +93,7 @@ class Aggregator:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._texts.close()
         self._connection.close()
 
 

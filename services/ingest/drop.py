@@ -73,13 +73,14 @@ def without_bad_files(drop: Drop, on_bad_file: str) -> Drop:
     return Drop(left, drop.faults, ExtraColumns({file.name: file.schema for file in left}))
 
 
-def parquet_file(handle: pa.NativeFile, metadata: pq.FileMetaData | None = None) -> pq.ParquetFile:
+def parquet_file(handle: pa.NativeFile, metadata: pq.FileMetaData) -> pq.ParquetFile:
     """A reader that streams row groups, checks page checksums where there are any, and reads no row yet."""
+    there = {metadata.schema.column(c).path for c in range(metadata.num_columns)}
     return pq.ParquetFile(
         handle,
         metadata=metadata,
         buffer_size=_BUFFER,
-        read_dictionary=["service_tag", "pn"],
+        read_dictionary=[name for name in ("service_tag", "pn") if name in there],
         pre_buffer=False,
         page_checksum_verification=True,
         arrow_extensions_enabled=False,

@@ -149,7 +149,7 @@ def full_disk_is_temporary(where: Path) -> Iterator[None]:
     try:
         yield
     except OSError as failure:
-        if failure.errno in (errno.ENOSPC, errno.EDQUOT):
+        if is_full_disk(failure):
             raise TemporaryError(f"{where}: the disk is full; make room and run it again") from failure
         if failure.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
             raise UsageError(
@@ -157,6 +157,12 @@ def full_disk_is_temporary(where: Path) -> Iterator[None]:
                 "check the permissions or choose another place"
             ) from failure
         raise
+
+
+def is_full_disk(failure: Exception) -> bool:
+    """Whether this says that a disk is full; libraries that are not Python's say so in words."""
+    numbers = (errno.ENOSPC, errno.EDQUOT)
+    return getattr(failure, "errno", None) in numbers or any(os.strerror(n) in str(failure) for n in numbers)
 
 
 def file_sha256(path: Path) -> str:

@@ -176,7 +176,8 @@ def _footer(store: Store, key: str, etag: str) -> Any:
 def read_group(handle: pa.NativeFile, metadata: pq.FileMetaData, index: int, columns: list[str]) -> pa.Table:
     """One row group of a lake's file; TemporaryError where its bytes are not those that were written."""
     try:
-        reader = pq.ParquetFile(handle, metadata=metadata, page_checksum_verification=True)
+        # Reading ahead in the background would outlive the handle.
+        reader = pq.ParquetFile(handle, metadata=metadata, pre_buffer=False, page_checksum_verification=True)
         return reader.read_row_group(index, columns=columns, use_threads=False)
     except (OSError, pa.ArrowException) as broken:
         raise TemporaryError(f"a row group {_UNREADABLE.format(broken)}") from broken
@@ -252,7 +253,7 @@ def _in_form(column: pa.ChunkedArray, type_: pa.DataType) -> pa.ChunkedArray:
     used[indices[pc.is_valid(encoded.indices).to_numpy(zero_copy_only=False)]] = True
     values = encoded.dictionary.filter(pa.array(used)).cast(type_.value_type)
     order = pc.sort_indices(values).to_numpy()
-    place = np.zeros(len(used), dtype=np.int32)
+    place = np.zeros(len(used) + 1, dtype=np.int32)  # a null counts as 0, also where there is no value
     place[np.flatnonzero(used)[order]] = np.arange(len(order))
     mask = encoded.indices.is_null().to_numpy(zero_copy_only=False) if encoded.null_count else None
     return pa.chunked_array(

@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from services.contracts.errors import TemporaryError
-from services.lake.local import full_disk_is_temporary
+from services.lake.local import full_disk_is_temporary, is_full_disk
 from services.lake.store import Store
 
 _PREFIX = "eventlog-run-"
@@ -33,6 +33,10 @@ def scratch(store: Store, chosen: Path | None) -> Iterator[Path]:
     with lock:
         try:
             yield folder
+        except Exception as failure:
+            if is_full_disk(failure) and not isinstance(failure, TemporaryError):
+                raise TemporaryError(f"{root}: the disk is full; make room and run it again") from failure
+            raise
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -71,7 +71,7 @@ class Failure(NamedTuple):
 def explain(error: BaseException) -> Failure:
     """The exit code and the sentence for what was raised."""
     match error:
-        case PipelineError():
+        case PipelineError() | InterruptedRun():
             return Failure(error.exit_code, str(error))
         case KeyboardInterrupt():
             interrupted = InterruptedRun(signal.SIGINT)

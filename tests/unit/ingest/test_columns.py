@@ -18,7 +18,13 @@ LAST = 2**63 - 1
 
 @pytest.mark.parametrize(
     "kind",
-    [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int8(), pa.string()), pa.dictionary(pa.uint16(), pa.large_string())],
+    [
+        pa.string(),
+        pa.large_string(),
+        pa.string_view(),
+        pa.dictionary(pa.int8(), pa.string()),
+        pa.dictionary(pa.uint16(), pa.large_string()),
+    ],
     ids=str,
 )
 def test_every_form_of_string_is_the_same_text(kind):

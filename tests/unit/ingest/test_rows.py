@@ -57,7 +57,14 @@ def test_a_pn_that_cannot_name_a_folder_is_refused(pn, is_bad):
 
 @pytest.mark.parametrize(
     ("pn", "expected"),
-    [(None, "UNKNOWN"), ("", "UNKNOWN"), (" \u2003", "UNKNOWN"), (" I13\n", "I13"), ("UNKNOWN", "UNKNOWN"), ("i13", "i13")],
+    [
+        (None, "UNKNOWN"),
+        ("", "UNKNOWN"),
+        (" \u2003", "UNKNOWN"),
+        (" I13\n", "I13"),
+        ("UNKNOWN", "UNKNOWN"),
+        ("i13", "i13"),
+    ],
 )
 def test_pn_is_trimmed_and_unknown_when_empty(pn, expected):
     assert judged(table(row(pn=pn))).raw["pn"].to_pylist() == [expected]

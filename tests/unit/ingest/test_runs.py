@@ -27,7 +27,11 @@ def rows_of(file, first_row, tags, pns, text="x"):
 
 
 def identities(tables):
-    return [tuple(found.values()) for rows in tables for found in rows.select(["service_tag", "source_file", "source_row"]).to_pylist()]
+    return [
+        tuple(found.values())
+        for rows in tables
+        for found in rows.select(["service_tag", "source_file", "source_row"]).to_pylist()
+    ]
 
 
 def merged_by_pn(parts, folder):
@@ -39,7 +43,11 @@ def merged_by_pn(parts, folder):
 
 
 def expected_by_pn(parts):
-    rows = [(pn, tag, file, first + at) for file, first, tags, pns in parts for at, (tag, pn) in enumerate(zip(tags, pns, strict=True))]
+    rows = [
+        (pn, tag, file, first + at)
+        for file, first, tags, pns in parts
+        for at, (tag, pn) in enumerate(zip(tags, pns, strict=True))
+    ]
     by_pn = {}
     for pn, *identity in sorted(rows, key=lambda row: (row[0].encode(), row[1].encode(), row[2].encode(), row[3])):
         by_pn.setdefault(pn, []).append(tuple(identity))

@@ -1,0 +1,56 @@
+"""Rows in the order in which they are written, in pieces of bounded size."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.clean import gather
+from services.clean.gather import gathered, written_order
+
+
+def part(name, rows, text="x"):
+    file = pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), [name])
+    return pa.table({"row": pa.array(range(rows), pa.int64()), "ev": [text] * rows, "source_file": file})
+
+
+@given(
+    st.lists(st.integers(1, 6), min_size=1, max_size=5),
+    st.randoms(use_true_random=False),
+    st.sampled_from([1, 60, 2**30]),
+    st.floats(0, 1),
+)
+def test_gathered_is_take_whatever_the_pieces(chunks, random, piece_bytes, share):
+    rows = pa.concat_tables([part(f"{place % 2}.parquet", size) for place, size in enumerate(chunks)])
+    order = np.array(random.sample(range(len(rows)), int(len(rows) * share)), dtype=np.int64)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(gather, "_PIECE_BYTES", piece_bytes)
+        patched.setattr(gather, "_AT_ONCE_BYTES", piece_bytes)
+        pieces = list(gathered(rows, order))
+    expected = rows.take(pa.array(order))
+    found = pa.concat_tables(pieces) if pieces else expected.slice(0, 0)
+    assert found.to_pylist() == expected.to_pylist()
+
+
+def test_pieces_are_bounded(monkeypatch):
+    monkeypatch.setattr(gather, "_PIECE_BYTES", 10_000)
+    monkeypatch.setattr(gather, "_AT_ONCE_BYTES", 20_000)
+    rows = pa.concat_tables([part("a", 500, "x" * 100), part("b", 500, "x" * 100)])
+    pieces = list(gathered(rows, np.arange(1_000)[::-1]))
+    assert len(pieces) > 5
+    assert max(piece.nbytes for piece in pieces) < 20_000
+
+
+def test_written_order_is_by_device_and_time_with_nulls_last_and_ties_as_they_came():
+    rows = pa.table(
+        {
+            "service_tag": ["T1", "T1", "T1", "T1", "T1", "T2", "T2", "é"],
+            "valid_timestamp": pa.array([5, None, 1, 5, -1, None, 0, 3], pa.timestamp("us", "UTC")),
+        }
+    )
+    kept = np.array([True, True, True, True, True, True, True, True])
+    assert written_order(rows, kept).tolist() == [4, 2, 0, 3, 1, 6, 5, 7]
+    kept[[0, 5, 7]] = False
+    assert written_order(rows, kept).tolist() == [4, 2, 3, 1, 6]
+    assert written_order(rows, ~kept & kept).tolist() == []
