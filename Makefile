@@ -55,7 +55,7 @@ test: $(VENV)/.dev ## unit, property and integration tests (the last where a con
 
 test-integration: $(VENV)/.dev ## integration tests against a real MinIO; fails where no container engine answers
 	@echo "running the integration tests"
-	@$(PYTEST) tests/integration --require-integration
+	@$(PYTEST) -m integration --require-integration
 
 test-spark: $(VENV)/.spark ## the Spark examples (needs Java)
 	@echo "running the tests that need Spark"

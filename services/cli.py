@@ -8,7 +8,7 @@ from typing import Annotated, Any, NamedTuple
 import typer
 from typer.exceptions import TyperException
 
-from services.contracts.errors import UsageError
+from services.contracts.errors import NotReadyError, UsageError
 from services.contracts.layout import STAGES, Stage
 from services.lake.publish import Outcome
 from services.lake.store import Store, open_store
@@ -346,7 +346,12 @@ def _weeks(settings: Settings, source: Store | None, lake: Store, stages: Sequen
         return drops(settings, source)
     if "clean" not in stages:
         return []
-    return ingested_weeks(lake) if settings.week == "auto" else [settings.week]
+    if settings.week != "auto":
+        return [settings.week]
+    weeks = ingested_weeks(lake)
+    if not weeks:
+        raise NotReadyError(f"{lake.url}: nothing was ingested yet; run ingest first")
+    return weeks
 
 
 def _jobs(settings: Settings, source: Store | None, lake: Store) -> dict[Stage, Callable[[str | None], Outcome]]:
@@ -382,3 +387,7 @@ def _show_version(*, shown: bool) -> None:
 def _one_line(message: str) -> str:
     text = " ".join(message.split())
     return text if text.endswith((".", "?", "!")) else text + "."
+
+
+if __name__ == "__main__":
+    main()

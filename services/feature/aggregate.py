@@ -1,6 +1,7 @@
 """Clean rows → counts and errors in DuckDB, on scratch disk and within a memory limit."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from services.contracts.errors import TemporaryError
 from services.contracts.severity import severity
 from services.contracts.tables import TIMESTAMP
 from services.feature.texts import Texts
@@ -77,14 +79,20 @@ class Aggregator:
 
     def _insert(self, statement: str, rows: list[pa.Table]) -> None:
         if rows:
-            self._connection.register("rows", pa.concat_tables(rows).unify_dictionaries())
-            self._connection.execute(statement)
-            self._connection.unregister("rows")
+            with _explained():
+                self._connection.register("rows", pa.concat_tables(rows).unify_dictionaries())
+                self._connection.execute(statement)
+                self._connection.unregister("rows")
 
     def _select(self, name: str, parameters: dict[str, str]) -> Iterator[pa.Table]:
         statement = files("services.feature").joinpath(name).read_text()
-        reader = self._connection.sql(statement, params=parameters).to_arrow_reader(_BATCH_ROWS)
-        for batch in reader:
+        with _explained():
+            reader = self._connection.sql(statement, params=parameters).to_arrow_reader(_BATCH_ROWS)
+        while True:
+            with _explained():
+                batch = next(reader, None)
+            if batch is None:
+                return
             yield _with_times(pa.Table.from_batches([batch]))
 
     def __enter__(self) -> Self:
@@ -95,6 +103,20 @@ class Aggregator:
     ) -> None:
         self._texts.close()
         self._connection.close()
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Turn what DuckDB lacks into a sentence: both may be there the next time."""
+    try:
+        yield
+    except duckdb.OutOfMemoryException as lacking:
+        raise TemporaryError(
+            "feature needs more memory or scratch than it was given; raise EVENTLOG_MEMORY_LIMIT or the container's "
+            f"limit, or make room on the scratch disk ({str(lacking).splitlines()[0][:200]})"
+        ) from lacking
+    except duckdb.IOException as broken:
+        raise TemporaryError(f"feature's scratch disk fails: {str(broken).splitlines()[0][:200]}") from broken
 
 
 def with_severity(cat: pa.ChunkedArray) -> pa.ChunkedArray:
