@@ -101,7 +101,7 @@ def _without_broken_dictionaries(batch: pa.RecordBatch) -> tuple[pa.RecordBatch,
     A dictionary with a broken string would carry it along, used by a row or not: such a column is decoded.
     """
     broken: dict[int, str] = {}
-    columns = {name: batch[name] for name in batch.schema.names}
+    columns = {name: _without_view(batch[name]) for name in batch.schema.names}
     for name, column in columns.items():
         judged = ev_text(column) if name == "ev" and is_binary(column.type) else column
         if not _is_valid(judged):
@@ -109,6 +109,11 @@ def _without_broken_dictionaries(batch: pa.RecordBatch) -> tuple[pa.RecordBatch,
             for row in _broken_rows(decoded(judged), 0):
                 broken.setdefault(row, name)
     return pa.RecordBatch.from_pydict(columns), broken
+
+
+def _without_view(column: pa.Array) -> pa.Array:
+    """A dictionary as it is, anything else without views: Arrow cannot filter those."""
+    return column if pa.types.is_dictionary(column.type) else decoded(column)
 
 
 def _broken_rows(column: pa.Array, first: int) -> list[int]:

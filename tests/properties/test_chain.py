@@ -20,8 +20,8 @@ from services.clean.kernel import eventlog_kernel
 from tests.drops import NEXT_WEEK, WEEK, Chain, Files, assert_follows_reference
 from tests.properties.nasty import crowded_drops, drops
 
-# A drop is a large thing: to explain a failure line by line would take longer than to read it.
-whole_stages = settings(phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink])
+# To make a failing drop smaller takes minutes of whole stages: add Phase.shrink when one has to be read.
+whole_stages = settings(phases=[Phase.explicit, Phase.reuse, Phase.generate])
 KERNELS = ["python"] if eventlog_kernel is None else ["python", "native"]
 
 
@@ -143,7 +143,9 @@ def events(chain: Chain) -> Counter[tuple[Any, ...]]:
 
 def rewritten(content: pa.Table, random: Any) -> pa.Table:
     """The same rows, their columns in another order and their strings in another form."""
-    names = random.sample(content.column_names, content.num_columns)
+    names = content.column_names
+    if all(is_utf8(column) for column in content.columns):  # the quarantine names the first broken column of a row
+        names = random.sample(names, len(names))
     forms = [pa.string(), pa.large_string(), pa.string_view()]
     columns = {}
     for name in names:
