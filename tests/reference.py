@@ -124,9 +124,7 @@ def _require_accepted(files: Mapping[str, pa.Table]) -> None:
         faults += [f"{name}: no column {column}" for column in missing]
         spellings = Counter(raw_name(column).lower() for column in table.column_names)
         faults += [f"{name}: {column} more than once" for column, times in spellings.items() if times > 1]
-        faults += [
-            f"{name}: {field.name} is {field.type}" for field in table.schema if not _is_accepted(field)
-        ]
+        faults += [f"{name}: {field.name} is {field.type}" for field in table.schema if not _is_accepted(field)]
     if faults:
         raise BadFilesError("; ".join(faults))
 
@@ -336,9 +334,7 @@ _SLASH_TIME = (
 _SLASH_YEAR_LAST = re.compile(
     rf"(?P<first>[0-9]{{1,2}})/(?P<second_part>[0-9]{{1,2}})/(?P<year>[0-9]{{4}}){_SLASH_TIME}"
 )
-_SLASH_YEAR_FIRST = re.compile(
-    rf"(?P<year>[0-9]{{4}})/(?P<month>[0-9]{{1,2}})/(?P<day>[0-9]{{1,2}}){_SLASH_TIME}"
-)
+_SLASH_YEAR_FIRST = re.compile(rf"(?P<year>[0-9]{{4}})/(?P<month>[0-9]{{1,2}})/(?P<day>[0-9]{{1,2}}){_SLASH_TIME}")
 _WMI = re.compile(
     r"(?P<year>[0-9]{4})(?P<month>[0-9]{2})(?P<day>[0-9]{2})"
     r"(?P<hour>[0-9]{2})(?P<minute>[0-9]{2})(?P<second>[0-9]{2})"
@@ -347,9 +343,7 @@ _WMI = re.compile(
 _MS_DATE = re.compile(r"/Date\((?P<ms>-?[0-9]{1,19})(?:[+-][0-9]{4})?\)/")
 
 
-def timestamp(
-    value: object, *, kind: Literal["json", "ts", "eventdate"], day_first: bool = False
-) -> int | None:
+def timestamp(value: object, *, kind: Literal["json", "ts", "eventdate"], day_first: bool = False) -> int | None:
     """Microseconds since the epoch, None when unusable; the window is not applied.
 
     `json`: a value as orjson gives it; `ts`: text; `eventdate`: an integer that is always nanoseconds.
@@ -768,9 +762,7 @@ def most_frequent(values: Iterable[str]) -> str:
 
 
 def _features_frame(features: Sequence[DeviceFeatures]) -> pd.DataFrame:
-    columns = dict(
-        zip(DeviceFeatures._fields, zip(*features, strict=True) if features else [()] * 13, strict=True)
-    )
+    columns = dict(zip(DeviceFeatures._fields, zip(*features, strict=True) if features else [()] * 13, strict=True))
     return _frame({name: _feature_column(name, cells) for name, cells in columns.items()})
 
 

@@ -441,9 +441,7 @@ def raw_rows(*rows: dict[str, Any]) -> pd.DataFrame:
     """A raw frame of one device; what a row does not name is missing, its place is its source_row."""
     names = ("cat", "ev", "ts", "eventdate")
     defaults = {"pn": "I13", "service_tag": "A", "source_file": "a.parquet", **dict.fromkeys(names)}
-    frame = pd.DataFrame(
-        [{**defaults, "source_row": place, **row} for place, row in enumerate(rows)], dtype=object
-    )
+    frame = pd.DataFrame([{**defaults, "source_row": place, **row} for place, row in enumerate(rows)], dtype=object)
     return frame.astype({"eventdate": "Int64", "source_row": "Int64"})
 
 
@@ -454,8 +452,7 @@ def cells(frame: pd.DataFrame, *names: str) -> list[tuple[Any, ...]]:
 
 def micros(frame: pd.DataFrame) -> list[int | None]:
     return [
-        None if pd.isna(moment) else int(moment.value // 1000)
-        for moment in frame["valid_timestamp"].dt.as_unit("ns")
+        None if pd.isna(moment) else int(moment.value // 1000) for moment in frame["valid_timestamp"].dt.as_unit("ns")
     ]
 
 
@@ -558,9 +555,7 @@ def test_resends_merge_into_the_smallest_by_time_known_pn_file_and_row(
     ],
     ids=["times differ", "devices differ", "1 and 1.0", "no valid time", "no key", "not json", "null ev"],
 )
-def test_rows_without_time_or_with_another_or_no_key_stay(
-    first: dict[str, Any], second: dict[str, Any]
-) -> None:
+def test_rows_without_time_or_with_another_or_no_key_stay(first: dict[str, Any], second: dict[str, Any]) -> None:
     kept, dropped = merged(first, second)
     assert sorted(kept) == [(0, 1), (1, 1)]
     assert dropped == []
@@ -675,9 +670,7 @@ def clean_rows(*rows: dict[str, Any]) -> pd.DataFrame:
         "at": 0,
     }
     full = [{**defaults, "source_row": place, **row} for place, row in enumerate(rows)]
-    moments = [
-        None if row["at"] is None else pd.Timestamp(TEN + row["at"] * SECOND, unit="us") for row in full
-    ]
+    moments = [None if row["at"] is None else pd.Timestamp(TEN + row["at"] * SECOND, unit="us") for row in full]
     frame = pd.DataFrame(full, dtype=object).drop(columns="at")
     return frame.assign(valid_timestamp=pd.Series(moments, dtype="datetime64[us]").dt.tz_localize("UTC"))
 
@@ -750,9 +743,7 @@ def test_device_features_of_one_device() -> None:
 
 
 def test_device_without_errors_has_no_error_times() -> None:
-    features, errors = reference.feature(
-        {WEEK: clean_rows({"service_tag": "b"}, {"service_tag": "B", "cat": "error"})}
-    )
+    features, errors = reference.feature({WEEK: clean_rows({"service_tag": "b"}, {"service_tag": "B", "cat": "error"})})
     names = ("service_tag", "error_ratio", "first_error_time", "error_interval_mean", "error_interval_std")
     when = pd.Timestamp("2024-05-08T10:00:00Z")
     assert cells(features, *names) == [("B", 1.0, when, None, None), ("b", 0.0, None, None, None)]
@@ -973,9 +964,7 @@ def test_ev_becomes_text(ev: Any, expected: str | None) -> None:
 
 def test_raw_is_sorted_by_pn_device_and_identity_and_keeps_row_numbers() -> None:
     files = {
-        "b.parquet": source(
-            service_tag=[" A ", "", "a", "A"], cat=[None] * 4, ev=[None] * 4, pn=["x", "x", "x", None]
-        ),
+        "b.parquet": source(service_tag=[" A ", "", "a", "A"], cat=[None] * 4, ev=[None] * 4, pn=["x", "x", "x", None]),
         "B.parquet": source(service_tag=["A"] * 2, cat=[None] * 2, ev=[None] * 2, pn=["x"] * 2),
     }
     raw, quarantine = reference.ingest(files, WEEK)
