@@ -1,0 +1,97 @@
+"""A source and a lake that real processes work on: folders, or a bucket of a real server."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from services.contracts import layout
+from tests.faults.drops import WEEK, Version, drop
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+class Place(Protocol):
+    """Where drops arrive and the lake lies."""
+
+    source: str
+    lake: str
+
+    def deliver(self, version: Version) -> None:
+        """Make the week's drop what this version says."""
+
+    def contents(self) -> dict[str, bytes]:
+        """Everything in the lake, by key."""
+
+    def states(self) -> dict[str, str]:
+        """What changes with every write, by key; control files and zones."""
+
+
+class Folders:
+    """Both below one folder."""
+
+    def __init__(self, root: Path) -> None:
+        self._source, self._lake = root / "source", root / "lake"
+        self.source, self.lake = str(self._source), str(self._lake)
+        self._lake.mkdir(parents=True, exist_ok=True)
+
+    def deliver(self, version: Version) -> None:
+        folder = self._source / WEEK
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in folder.iterdir():
+            if path.name not in drop(version):
+                path.unlink()
+        for name, content in drop(version).items():
+            new = folder / f"_{name}"  # not part of a drop until it is renamed
+            new.write_bytes(content)
+            new.replace(folder / name)
+
+    def contents(self) -> dict[str, bytes]:
+        return {path.relative_to(self._lake).as_posix(): path.read_bytes() for path in self._files()}
+
+    def states(self) -> dict[str, str]:
+        files = [path for path in self._files() if path.suffix in (".parquet", ".json")]
+        return {path.relative_to(self._lake).as_posix(): str(path.stat().st_mtime_ns) for path in files}
+
+    def _files(self) -> list[Path]:
+        temporary = self._lake / layout.TEMPORARY
+        return [path for path in self._lake.rglob("*") if path.is_file() and not path.is_relative_to(temporary)]
+
+
+class BucketOnServer:
+    """Both below one bucket."""
+
+    source, lake = "s3://kills/source", "s3://kills/lake"
+
+    def __init__(self, client: S3Client) -> None:
+        self._client = client
+        client.create_bucket(Bucket="kills")
+
+    def deliver(self, version: Version) -> None:
+        for key in self._keys(f"source/{WEEK}/"):
+            if key.rpartition("/")[2] not in drop(version):
+                self._client.delete_object(Bucket="kills", Key=key)
+        for name, content in drop(version).items():
+            self._client.put_object(Bucket="kills", Key=f"source/{WEEK}/{name}", Body=content)
+
+    def contents(self) -> dict[str, bytes]:
+        keys = self._keys("lake/")
+        return {
+            key.removeprefix("lake/"): self._client.get_object(Bucket="kills", Key=key)["Body"].read() for key in keys
+        }
+
+    def states(self) -> dict[str, str]:
+        return {key: f"{etag}" for key, etag in self._keys("lake/").items()}
+
+    def _keys(self, prefix: str) -> dict[str, str]:
+        found = self._client.list_objects_v2(Bucket="kills", Prefix=prefix).get("Contents", [])
+        return {entry["Key"]: f"{entry['ETag']} {entry['LastModified']}" for entry in found}
+
+
+def environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a stage's process: nothing of the machine's own but its path."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+    return {**kept, **extra}
