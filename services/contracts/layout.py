@@ -95,7 +95,7 @@ def lock_key(stage: Stage, week: str | None) -> str:
     return control_folder(stage, week) + "lock"
 
 
-def week_of_manifest(key: str) -> str | None:
-    """The week of a key made by `manifest_key`, or None for another key."""
-    match = re.fullmatch(r"_control/[a-z]+/week=([0-9-]{10})/manifest\.json", key)
+def week_of_control(key: str) -> str | None:
+    """The week whose claim, lock or manifest a key is; None for another key."""
+    match = re.fullmatch(r"_control/[a-z]+/week=([0-9-]{10})/[a-z.]+", key)
     return match[1] if match else None

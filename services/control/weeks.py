@@ -20,9 +20,10 @@ class Week(NamedTuple):
 
 def known_weeks(lake: Store) -> list[str]:
     """Every week that ingest or clean has published or begun, oldest first."""
-    names = {name for stage in ("ingest", "clean") for name in lake.folders(f"_control/{stage}/")}
-    weeks = {name.removeprefix("week=") for name in names if name.startswith("week=")}
-    return sorted(week for week in weeks if layout.is_week(week))
+    objects = [o for stage in ("ingest", "clean") for o in lake.objects(f"_control/{stage}/")]
+    # A run that found no drop leaves its lock and nothing else.
+    weeks = {layout.week_of_control(o.key) for o in objects if not o.key.endswith("/lock")}
+    return sorted(week for week in weeks if week and layout.is_week(week))
 
 
 def ingested_weeks(lake: Store) -> list[str]:

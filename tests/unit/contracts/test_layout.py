@@ -60,7 +60,7 @@ def test_control_files_lie_in_one_folder_outside_the_zones(stage):
     assert folder.startswith(f"_control/{stage}/")
     assert all(key.startswith(folder) for key in keys)
     assert len(set(keys)) == 3
-    assert layout.week_of_manifest(layout.manifest_key(stage, week)) == week
+    assert layout.week_of_control(layout.manifest_key(stage, week)) == week
 
 
 def test_no_two_stages_own_a_prefix():

@@ -34,6 +34,12 @@ def test_status_shows_each_stage_of_each_week(chain, lake):
     assert first.figures.duplicate_ratio == 0.25
 
 
+def test_a_run_that_found_no_drop_leaves_no_week(chain, lake):
+    with pytest.raises(NotReadyError):
+        chain.ingest("2030-01-04")
+    assert [week.week for week in _status(chain, lake).weeks] == [WEEK, NEXT_WEEK]
+
+
 def test_status_flags_what_deserves_a_look(chain, lake):
     flags = _status(chain, lake, gate_error_ratio=0.1).weeks[0].flags
     for part in ("bad files skipped: 1", "rows in quarantine: 1", "error_ratio is"):
