@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 from pathlib import Path
 
 _GIB = 1024**3
@@ -29,7 +30,7 @@ def peak_memory() -> int:
     """Bytes of memory at the peak of this process and of the largest of its ended children."""
     import resource
 
-    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    own = _own_peak_kib() or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     return (own + children) * 1024
 
@@ -38,6 +39,16 @@ def cpu_seconds() -> float:
     """CPU time of this process and its ended children."""
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
+
+
+def _own_peak_kib() -> int | None:
+    """The peak since this program began: ru_maxrss also counts the process that started it, before its exec."""
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return None
+    found = re.search(r"VmHWM:\s+(\d+) kB", status)
+    return int(found[1]) if found else None
 
 
 def _numbers(name: str) -> list[int]:

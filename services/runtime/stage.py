@@ -7,6 +7,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
@@ -121,6 +122,7 @@ def signals_interrupt() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+@lru_cache(maxsize=1)
 def program_version() -> str:
     """The version of this program."""
     return version(PROGRAM)

@@ -24,10 +24,11 @@ _AS_NOBODY = """
 import os, sys
 from services import cli
 warm, arguments = sys.argv[1], sys.argv[2:]
-try:
-    cli.main(["run", "--quiet", "--source", warm, "--lake", warm + "/lake"])
-except SystemExit:
-    pass
+for command in (["--version"], ["run", "--quiet", "--source", warm, "--lake", warm + "/lake"]):
+    try:
+        cli.main(command)
+    except SystemExit:
+        pass
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 print("---"); print("---", file=sys.stderr); sys.stdout.flush()
 cli.main(arguments)
