@@ -11,6 +11,8 @@ from typing import Any
 import orjson
 from pydantic import TypeAdapter
 
+from services.contracts import layout
+
 
 @dataclass(frozen=True)
 class Input:
@@ -189,6 +191,15 @@ class Manifest:
 @lru_cache(maxsize=1)
 def _reader() -> TypeAdapter[Manifest]:
     return TypeAdapter(Manifest)
+
+
+def read_by_feature(clean: Manifest) -> tuple[tuple[str, str, int], ...]:
+    """Key, etag and bytes of what feature reads of a clean week.
+
+    A week without rows has no file and still moves `as_of_week` and the window: its manifest stands for it.
+    """
+    files = tuple((o.key, o.etag, o.bytes) for o in clean.outputs)
+    return files or ((layout.manifest_key("clean", clean.week), "no rows", 0),)
 
 
 def ledger_gap(left: Mapping[str, int], right: Mapping[str, int]) -> str | None:

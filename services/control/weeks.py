@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from services.contracts import CONTRACT_VERSION, layout
 from services.contracts.errors import NotReadyError
-from services.contracts.manifest import Manifest
+from services.contracts.manifest import Manifest, read_by_feature
 from services.lake.claim import Claim
 from services.lake.publish import read_manifest
 from services.lake.store import Store
@@ -53,7 +53,7 @@ def raw_files(ingest: Manifest) -> dict[str, str]:
 def clean_files(weeks: list[Week], newest: int) -> dict[str, str]:
     """Key → etag of the newest clean weeks (0: of all): what feature reads."""
     published = [week.clean for week in weeks if week.clean][-newest:]
-    return {o.key: o.etag for clean in published for o in clean.outputs}
+    return {key: etag for clean in published for key, etag, _ in read_by_feature(clean)}
 
 
 def changes(manifest: Manifest, settings: dict[str, object], inputs: dict[str, str]) -> list[str]:

@@ -17,7 +17,7 @@ import structlog
 
 from services.contracts import CONTRACT_VERSION, layout
 from services.contracts.errors import LedgerError, NotReadyError
-from services.contracts.manifest import Input, Manifest, Output, Window, ledger_gap
+from services.contracts.manifest import Input, Manifest, Output, Window, ledger_gap, read_by_feature
 from services.contracts.tables import DEVICE_FEATURES, ERROR_EVENTS, Table
 from services.feature.aggregate import Aggregator, is_error, with_severity
 from services.lake.parquet import FileWriter, LocalFile, audit, group_bytes, read_group, written_footer
@@ -63,8 +63,8 @@ def clean_weeks(settings: Settings, lake: Store) -> dict[str, Manifest]:
 
 
 def _inputs(settings: Settings, lake: Store) -> Inputs:
-    outputs = [o for manifest in clean_weeks(settings, lake).values() for o in manifest.outputs]
-    return Inputs(tuple(sorted((o.key, o.etag, o.bytes) for o in outputs)))
+    weeks = clean_weeks(settings, lake).values()
+    return Inputs(tuple(sorted(found for clean in weeks for found in read_by_feature(clean))))
 
 
 class _Group(NamedTuple):
@@ -136,8 +136,10 @@ class _Build:
 
     def _read(self, inputs: Inputs, aggregator: Aggregator) -> dict[str, int]:
         """Stream every row group into the aggregator; rows by key."""
-        groups, rows = [], {}
-        for key, etag, _ in inputs.objects:
+        groups, rows = [], {key: 0 for key, _, _ in inputs.objects}
+        for key, etag, size in inputs.objects:
+            if not size:  # a week without rows
+                continue
             metadata = written_footer(self._lake, key, etag)
             rows[key] = metadata.num_rows
             partition = layout.partition_of(key)

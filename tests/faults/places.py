@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from services.contracts import layout
+from services.contracts.layout import STAGES
+from tests.faults.checker import ZONES
 from tests.faults.drops import WEEK, Version, drop
 
 if TYPE_CHECKING:
@@ -57,8 +58,9 @@ class Folders:
         return {path.relative_to(self._lake).as_posix(): str(path.stat().st_mtime_ns) for path in files}
 
     def _files(self) -> list[Path]:
-        temporary = self._lake / layout.TEMPORARY
-        return [path for path in self._lake.rglob("*") if path.is_file() and not path.is_relative_to(temporary)]
+        # Temporary files come and go while one looks; nothing else does.
+        folders = [*ZONES, *(f"_control/{stage}" for stage in STAGES)]
+        return [path for folder in folders for path in (self._lake / folder).rglob("*") if path.is_file()]
 
 
 class BucketOnServer:

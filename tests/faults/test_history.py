@@ -95,16 +95,15 @@ class Life(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """A clean run finishes whatever was left, and the next has nothing to do."""
-        for idle in (False, True):
-            puts = puts_into_lake(self.bucket)
-            for week in sorted(self.drops):
-                self._finish("ingest", week, idle=idle)
-                self._finish("clean", week, idle=idle)
-            if self.drops:
+        with self.folder:
+            for idle in (False, True):
+                puts = puts_into_lake(self.bucket)
+                for week in sorted(self.drops):
+                    self._finish("ingest", week, idle=idle)
+                    self._finish("clean", week, idle=idle)
                 self._finish("feature", WEEKS[0], idle=idle)
                 check_settled(self.bucket, self.drops, STAGES)
-            assert not idle or puts == puts_into_lake(self.bucket)
-        self.folder.cleanup()
+                assert not idle or puts == puts_into_lake(self.bucket)
 
     def _finish(self, stage: Stage, week: str, *, idle: bool) -> None:
         ending = run_stage(self.bucket, stage, self.scratch, week)

@@ -31,7 +31,7 @@ _PAUSE = 0.02
 @pytest.mark.parametrize("kills", [3, pytest.param(30, marks=pytest.mark.faults_full)])
 def test_a_killed_run_on_a_folder_is_finished_by_the_next(tmp_path: Path, matrix: Matrix, kills: int) -> None:
     place = Folders(tmp_path)
-    with _reading(lambda: _read_by_duckdb(tmp_path / "lake")) as seen:
+    with _reading(lambda: _read_both_ways(place, tmp_path / "lake")) as seen:
         _kill_and_rerun(place, {}, kills)
     assert seen, "the reader never saw anything"
     matrix.count("kill -9, then a rerun", "a process on a folder", kills)
@@ -123,10 +123,24 @@ def _read_whole(contents: Mapping[str, bytes]) -> dict[str, Rows]:
     return {key: rows_of(content) for key, content in contents.items() if key.startswith(ZONES)}
 
 
+def _read_both_ways(place: Folders, lake: Path) -> dict[str, Rows]:
+    """Each file by itself, as it is; and all clean files by one glob, unless one was replaced meanwhile.
+
+    DuckDB opens a path more than once in a query: what it mixes then, the states before and after give away.
+    """
+    before = place.states()
+    try:
+        found = (
+            _read_by_duckdb(lake) if any("/event_log/" in key and key.startswith("clean/") for key in before) else {}
+        )
+    except duckdb.Error:
+        if place.states() == before:
+            raise
+        found = {}
+    return _read_whole(place.contents()) | (found if place.states() == before else {})
+
+
 def _read_by_duckdb(lake: Path) -> dict[str, Rows]:
-    """All clean files by one glob; rows by key. The rows of a key come from one state of its file."""
-    if not list(lake.glob("clean/event_log/*/*/*.parquet")):
-        return {}
     glob = f"{lake}/clean/event_log/*/*/*.parquet"
     with duckdb.connect() as connection:
         query = "SELECT * FROM read_parquet(?, filename = true, hive_partitioning = false)"
