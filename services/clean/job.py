@@ -4,9 +4,7 @@ Read it top to bottom: sweep the partitions for whole devices, read their events
 """
 
 import shutil
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +28,7 @@ from services.lake.publish import Built, Inputs, Job, Outcome, publish, read_man
 from services.lake.scratch import require_room, scratch
 from services.lake.store import Store
 from services.runtime.gates import check_gates
+from services.runtime.prefetch import prefetched
 from services.runtime.progress import Progress, progress
 from services.runtime.settings import Settings
 from services.runtime.stage import StageRun
@@ -131,7 +130,7 @@ class _Build:
             progress(f"clean {self._week}", rows) as shown,
         ):
             log.info("reading events", kernel=kernel.name, rows=rows, partitions=len(footers))
-            reading = _prefetched(groups, lambda group: self._read(group, kernel, tally), self._settings.workers)
+            reading = prefetched(groups, lambda group: self._read(group, kernel, tally), self._settings.workers)
             for devices in whole_devices(_reporting(reading, shown), self._folder):
                 copies += self._write_devices(devices, tally, writers)
         return copies
@@ -172,25 +171,6 @@ class _Build:
                 f"clean {self._week}: {'; '.join(gaps)}; nothing was published, this is a defect of the program"
             )
         return {"raw_rows": raw, "clean_rows": quality.counts.clean_rows, "resends": quality.counts.resends}
-
-
-def _prefetched(
-    groups: list[Group], read: Callable[[Group], pa.Table], workers: int
-) -> Iterator[tuple[Group, pa.Table]]:
-    """Read groups in order, a few ahead of the one that is asked for."""
-    with ThreadPoolExecutor(workers) as pool:
-        ahead: deque[tuple[Group, Future[pa.Table]]] = deque()
-        try:
-            for group in groups:
-                ahead.append((group, pool.submit(read, group)))
-                if len(ahead) > workers:
-                    done, future = ahead.popleft()
-                    yield done, future.result()
-            while ahead:
-                done, future = ahead.popleft()
-                yield done, future.result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _reporting(reading: Iterator[tuple[Group, pa.Table]], shown: Progress) -> Iterator[tuple[Group, pa.Table]]:

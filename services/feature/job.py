@@ -4,9 +4,7 @@ Read it top to bottom: choose the weeks, stream their rows into counts and error
 """
 
 import shutil
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +23,7 @@ from services.lake.publish import Built, Inputs, Job, Outcome, publish, read_man
 from services.lake.scratch import scratch
 from services.lake.store import Store
 from services.runtime.limits import memory_limit
+from services.runtime.prefetch import prefetched
 from services.runtime.progress import progress
 from services.runtime.settings import Settings
 from services.runtime.stage import StageRun
@@ -145,24 +144,11 @@ class _Build:
             partition = layout.partition_of(key)
             groups += [_Group(partition, key, etag, metadata, i) for i in range(metadata.num_row_groups)]
         with progress("feature", sum(rows.values())) as shown:
-            for batch in _batched(self._prefetched(groups)):
+            for batch in _batched(found for _, found in prefetched(groups, self._read_group, self._settings.workers)):
                 aggregator.count([found.counted for found in batch])
                 aggregator.collect([found.errors for found in batch if found.errors is not None])
                 shown.advance(sum(found.counted.num_rows for found in batch))
         return rows
-
-    def _prefetched(self, groups: list[_Group]) -> Iterator[_Rows]:
-        with ThreadPoolExecutor(self._settings.workers) as pool:
-            ahead: deque[Future[_Rows]] = deque()
-            try:
-                for group in groups:
-                    ahead.append(pool.submit(self._read_group, group))
-                    if len(ahead) > self._settings.workers:
-                        yield ahead.popleft().result()
-                while ahead:
-                    yield ahead.popleft().result()
-            finally:
-                pool.shutdown(wait=True, cancel_futures=True)
 
     def _read_group(self, group: _Group) -> _Rows:
         with self._lake.open(group.key, group.etag) as handle:
