@@ -44,8 +44,12 @@ export AWS_REGION=us-east-1 AWS_ENDPOINT_URL_S3=http://127.0.0.1:$port
 AWS_ACCESS_KEY_ID=$(key AWS_ACCESS_KEY_ID)
 AWS_SECRET_ACCESS_KEY=$(key AWS_SECRET_ACCESS_KEY)
 export AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY
-echo "making a sample drop of 100,000 rows in s3://eventlog/drops/$WEEK"
-.venv/bin/eventlog -q sample --source s3://eventlog/drops --rows 100000 --weeks $WEEK --json >/dev/null
+if .venv/bin/eventlog -q plan --source s3://eventlog/drops --lake s3://eventlog/lake 2>/dev/null | grep -q $WEEK; then
+  echo "the sample drop is there"
+else
+  echo "making a sample drop of 100,000 rows in s3://eventlog/drops/$WEEK"
+  .venv/bin/eventlog -q sample --source s3://eventlog/drops --rows 100000 --weeks $WEEK --json >/dev/null
+fi
 
 echo "running it (some two minutes)"
 run=$(kubectl -n eventlog create -f workflows/submit.yaml -o name)

@@ -34,7 +34,9 @@ class Pod(NamedTuple):
 
 
 def command(*words: str | Path, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([str(w) for w in words], input=stdin, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(
+        [str(w) for w in words], input=stdin, capture_output=True, text=True, check=False, timeout=120
+    )
 
 
 def render(chart: Path, *arguments: str, release: str = "weekly", namespace: str = "demo") -> list[Document]:

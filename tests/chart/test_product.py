@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -200,9 +201,7 @@ def test_odd_values_arrive_where_they_belong(odd: list[Document]) -> None:
     assert main_of(ingest)["envFrom"][1] == {"secretRef": {"name": "shared-keys"}}
     assert main_of(clean)["envFrom"] == [{"configMapRef": {"name": "weekly"}}, {"secretRef": {"name": "clean-keys"}}]
     account = named(odd, "ServiceAccount", "weekly-control")
-    assert account["metadata"]["annotations"] == {
-        "eks.amazonaws.com/role-arn": "arn:aws-cn:iam::123456789012:role/x/y"
-    }
+    assert account["metadata"]["annotations"] == {"eks.amazonaws.com/role-arn": "arn:aws-cn:iam::123456789012:role/x/y"}
     for name in ("weekly", "weekly-backfill"):
         spec = named(odd, "WorkflowTemplate", name)["spec"]
         assert spec["imagePullSecrets"] == [{"name": "one"}, {"name": "two"}]
@@ -287,7 +286,9 @@ def test_without_argo_it_says_what_is_missing() -> None:
 
 
 def test_a_release_name_that_makes_names_too_long_is_refused() -> None:
-    done = command("helm", "template", "w" * 41, PRODUCT, *PLACES, "--api-versions", "argoproj.io/v1alpha1/WorkflowTemplate")
+    done = command(
+        "helm", "template", "w" * 41, PRODUCT, *PLACES, "--api-versions", "argoproj.io/v1alpha1/WorkflowTemplate"
+    )
     assert done.returncode != 0
     assert "more than 40 characters" in done.stderr
 
@@ -332,3 +333,10 @@ def test_the_package_holds_the_workflow_files(tmp_path: Path) -> None:
     for name in ("workflow-template", "backfill-template", "cron-workflow"):
         assert f"eventlog/workflows/{name}.yaml" in inside
     assert not [name for name in inside if "devstack" in name or "submit" in name]
+
+
+def test_the_readme_explains_every_value() -> None:
+    text = (PRODUCT.parent / "README.md").read_text()
+    table = text.partition("| value | is |\n")[2].partition("\n\n")[0]
+    explained = [name for row in table.splitlines()[1:] for name in re.findall("`(\\w+)`", row.split("|")[1])]
+    assert sorted(explained) == sorted(yaml.safe_load((PRODUCT / "values.yaml").read_text()))

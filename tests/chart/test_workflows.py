@@ -63,7 +63,9 @@ def test_the_backfill_differs_only_where_it_has_to(plain: Document) -> None:
         [place] = [n for n, entry in enumerate(env) if entry["name"] == "EVENTLOG_PUSH_JOB"]
         assert env.pop(place)["value"] == job
     its_own = {"arguments", "activeDeadlineSeconds", "templates"}
-    assert {k: v for k, v in weekly.items() if k not in its_own} == {k: v for k, v in backfill.items() if k not in its_own}
+    assert {k: v for k, v in weekly.items() if k not in its_own} == {
+        k: v for k, v in backfill.items() if k not in its_own
+    }
     plan, other_plan = (next(t for t in spec["templates"] if t["name"] == "plan") for spec in (weekly, backfill))
     assert plan["container"].pop("args") != other_plan["container"].pop("args")
     assert plan == other_plan
