@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from http.client import HTTPException
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import structlog
 
@@ -71,6 +71,23 @@ def push_end(
     _push(settings, stage, gauges + list(manifest_gauges(manifest) if manifest else ()))
 
 
+def push_verdict(settings: Settings, flagged: Mapping[str, int]) -> None:
+    """Say how the workflow as a whole ended, and how many flags each of its lake's newest weeks has, zeros too."""
+    now, status = time.time(), settings.workflow_status
+    gauges = [
+        Gauge("eventlog_workflow_status", "How the last workflow ended.", float(status == known), {"status": known})
+        for known in ("Succeeded", "Failed", "Error")
+    ]
+    gauges.append(Gauge("eventlog_last_completion_timestamp_seconds", "When the last run ended, well or not.", now))
+    if status == "Succeeded":
+        gauges.append(Gauge("eventlog_last_success_timestamp_seconds", "When the last good run ended.", now))
+    gauges += [
+        Gauge("eventlog_week_flags", "What deserves a look in a week.", count, {"week": week})
+        for week, count in flagged.items()
+    ]
+    _push(settings, "workflow", [*gauges, Gauge("eventlog_run_info", "The last run.", 1, _info(settings, None))])
+
+
 def manifest_gauges(manifest: Manifest) -> Iterator[Gauge]:
     """The figures of a manifest, under the names that they have there."""
     for name, rows in manifest.ledger.items():
@@ -94,7 +111,7 @@ def _info(settings: Settings, week: str | None) -> dict[str, str]:
     return {"week": week or "", "run_id": settings.run_id, "version": program_version()}
 
 
-def _push(settings: Settings, stage: Stage, gauges: list[Gauge]) -> None:
+def _push(settings: Settings, stage: Stage | Literal["workflow"], gauges: list[Gauge]) -> None:
     if not settings.pushgateway:
         return
     from prometheus_client import CollectorRegistry, pushadd_to_gateway

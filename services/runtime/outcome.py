@@ -10,6 +10,7 @@ import structlog
 from services.contracts.layout import Stage
 from services.contracts.manifest import Manifest
 from services.runtime.metrics import push_end, push_start
+from services.runtime.outputs import leave_outputs, stage_outputs
 from services.runtime.settings import Settings
 from services.runtime.stage import explain
 
@@ -62,12 +63,14 @@ def run_stage(settings: Settings, stage: Stage, week: str | None, work: Callable
     log.info("started", attempt=settings.attempt)
     push_start(settings, stage, week)
     try:
+        leave_outputs(settings, stage_outputs(None))  # Argo wants every one of them, also of a run that fails
         outcome = work()
     except BaseException as error:
         push_end(settings, stage, week, exit_code=explain(error).exit_code, seconds=time.monotonic() - began)
         raise
     seconds = time.monotonic() - began
     push_end(settings, stage, week, exit_code=0, seconds=seconds, manifest=outcome.manifest)
+    leave_outputs(settings, stage_outputs(outcome.manifest))
     _sum_up(outcome, seconds)
     return StageResult(stage, week, outcome.kind, outcome.reason, 0, seconds, outcome.manifest)
 

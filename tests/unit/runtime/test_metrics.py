@@ -6,9 +6,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 from structlog.testing import capture_logs
 
-from services.runtime.metrics import manifest_gauges, push_end, push_start
+from services.runtime.metrics import manifest_gauges, push_end, push_start, push_verdict
 from services.runtime.settings import Settings
-from tests.drops import WEEK, row, table
+from tests.drops import NEXT_WEEK, WEEK, row, table
 
 
 @pytest.fixture
@@ -78,3 +78,19 @@ def test_a_dead_gateway_is_a_warning_without_its_password(address):
         push_start(Settings(pushgateway=address), "ingest", WEEK)
     assert [entry["log_level"] for entry in logs] == (["warning"] if address else [])
     assert "secret" not in str(logs)
+
+
+def test_the_verdict_on_a_workflow_names_its_status_and_counts_the_flags_of_every_week(gateway):
+    address, pushes = gateway
+    settings = Settings(pushgateway=address, workflow_status="Failed", push_job="eventlog-backfill")
+    push_verdict(settings, {WEEK: 2, NEXT_WEEK: 0})
+    ((_, path, text),) = pushes
+    assert path.endswith("/stage/workflow")
+    for line in (
+        'eventlog_workflow_status{status="Failed"} 1.0',
+        'eventlog_workflow_status{status="Succeeded"} 0.0',
+        f'eventlog_week_flags{{week="{WEEK}"}} 2.0',
+        f'eventlog_week_flags{{week="{NEXT_WEEK}"}} 0.0',
+    ):
+        assert line in text
+    assert "last_success" not in text
