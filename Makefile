@@ -60,7 +60,7 @@ run: $(VENV)/.kernel ## drops in DATA (default: a sample) become clean data and 
 
 test: $(VENV)/.dev ## unit, property and integration tests (the last where a container engine answers)
 	@echo "running the tests"
-	@$(PYTEST) $(PARALLEL) -m 'not spark and not faults_full'
+	@$(PYTEST) $(PARALLEL) -m 'not spark and not faults_full and not images and not e2e'
 
 test-integration: $(VENV)/.dev ## integration tests against a real MinIO; fails where no container engine answers
 	@echo "running the integration tests"
@@ -100,6 +100,7 @@ lock: $(VENV)/.dev ## the lock files, from pyproject.toml
 	@$(PIP) install uv
 	@$(UV_COMPILE) pyproject.toml -o requirements.lock
 	@$(UV_COMPILE) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+	@$(UV_COMPILE) --group images -c requirements-dev.lock -o requirements-images.lock
 	@$(UV_COMPILE) --group spark -o requirements-spark.lock
 	@$(UV_COMPILE) bench/requirements.in -c requirements.lock -o bench/requirements.lock
 
@@ -120,7 +121,7 @@ lint-images: $(VENV)/.dev ## hadolint over the Dockerfiles
 
 test-images: $(VENV)/.dev images ## each image as the workflow starts it, against a real MinIO; needs a container engine
 	@echo "running the tests of the images"
-	@IMAGES="$(IMAGES)" $(PYTEST) -m images --require-integration tests/images
+	@IMAGE_REGISTRY=$(IMAGE_REGISTRY) IMAGE_TAG=$(IMAGE_TAG) $(PYTEST) -m images --require-integration tests/images
 
 bench: $(VENV)/.kernel $(BENCH_VENV)/.setup ## ours beside DuckDB, pandas, Polars and Spark (an hour): bench/results.md
 	@$(BENCH_VENV)/bin/python -m bench.run $(BENCH_DROPS) $(BENCH)
