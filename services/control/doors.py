@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from services.control import doctor, plan, report, status
+from services.control import doctor, plan, status
+from services.contracts.errors import UsageError
 from services.control.terminal import emit, emit_json
 from services.lake.store import Store, open_store
 from services.runtime.settings import Settings
@@ -20,10 +21,22 @@ def show_status(settings: Settings, *, as_json: bool) -> int:
     return 0
 
 
-def show_report(settings: Settings, *, as_json: bool) -> int:
+def show_report(settings: Settings, *, as_json: bool, html: Path | None = None, publish: bool = False) -> int:
+    """One week to stdout; with `html` its page into that file, with `publish` what is due into the lake."""
+    from services.control.report import terminal
+    from services.control.report.gather import gather
+
     lake = open_store(settings.lake)
-    week = report.find(settings, lake)
-    emit_json(report.to_json(week)) if as_json else emit(*report.show(settings, lake, week))
+    found = gather(settings, lake)
+    if publish:
+        from services.control.report.publish import publish_due
+
+        publish_due(settings, lake)
+    if html:
+        from services.control.report.page import page
+
+        _write_page(html, page(found))
+    emit_json(found.to_json()) if as_json else emit(*terminal.show(found, lake.url))
     return 0
 
 
@@ -31,6 +44,13 @@ def show_doctor(settings: Settings, *, as_json: bool) -> int:
     checks = doctor.doctor(settings)
     emit_json([check._asdict() for check in checks]) if as_json else emit(doctor.show(checks))
     return doctor.exit_code(checks)
+
+
+def _write_page(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as refused:
+        raise UsageError(f"--html={path}: cannot be written ({refused.strerror}); name another file") from refused
 
 
 def _lake_if_there(url: str) -> Store | None:
