@@ -40,21 +40,24 @@ def trend(
     for place, (x, y, value) in enumerate(points):
         week = [w for w, v in zip(weeks, values, strict=True) if v is not None][place]
         last = place == len(points) - 1
+        if last:
+            above = y - 10 if y - 10 > _TOP else y + 19
+            parts.append(_tag("text", spell(value), class_="value", x=x + 4, y=above, text_anchor="end"))
         said = _tag("title", f"{week}: {spell(value)}")
         parts.append(_tag("circle", said, class_="dot now" if last else "dot", cx=x, cy=y, r=4.5 if last else 2.5))
     return _chart(title, _described(weeks, values, spell), parts)
 
 
-def columns(title: str, rows: Mapping[str, Mapping[str, int]], spell: Spell) -> Markup:
-    """Stacked columns: of each label its rows by kind."""
-    kinds = kinds_of(rows)
+def columns(title: str, rows: Mapping[str, Mapping[str, int]], kinds: Sequence[str], spell: Spell) -> Markup:
+    """Stacked columns: of each label its rows by kind, in the order of the kinds and in their colours."""
     axis = _Axis(max((sum(by_kind.values()) for by_kind in rows.values()), default=0))
     step = _PLOT_WIDTH / max(len(rows), 1)
     width = min(step * 0.7, 34)
     parts = [_grid(axis, spell)]
     for place, (label, by_kind) in enumerate(rows.items()):
         middle, base = _LEFT + step * (place + 0.5), 0
-        for kind, number in by_kind.items():
+        for kind in kinds:
+            number = by_kind.get(kind, 0)
             top = axis.y(base + number)
             box = {"x": middle - width / 2, "y": top, "width": width, "height": axis.y(base) - top}
             said = _tag("title", f"{label}, {kind}: {spell(number)}")
@@ -63,11 +66,6 @@ def columns(title: str, rows: Mapping[str, Mapping[str, int]], spell: Spell) -> 
         parts.append(_tag("text", label, class_="label", x=middle, y=_HEIGHT - 9, text_anchor="middle"))
     told = "; ".join(f"{label} {spell(sum(by_kind.values()))}" for label, by_kind in rows.items())
     return _chart(title, told, parts)
-
-
-def kinds_of(rows: Mapping[str, Mapping[str, int]]) -> list[str]:
-    """The kinds of stacked columns in the order of their colours: that of first appearance."""
-    return list(dict.fromkeys(kind for by_kind in rows.values() for kind in by_kind))
 
 
 def bar(share: float, kind: str = "plain") -> Markup:
@@ -117,7 +115,7 @@ def sparkline(values: Sequence[float | None]) -> Markup:
     if values and values[-1] is not None:
         x, y = place(len(values) - 1, values[-1])
         parts.append(_tag("circle", class_="dot now", cx=x if len(values) > 1 else 97, cy=y, r=2.5))
-    return _tag("svg", *parts, class_="sparkline", viewBox="0 0 100 24", aria_hidden="true", focusable="false")
+    return _tag("svg", *parts, class_="sparkline", viewBox="0 0 100 24", preserveAspectRatio="xMinYMid", aria_hidden="true", focusable="false")
 
 
 class _Axis:

@@ -64,7 +64,8 @@ def signed(number: float) -> str:
 
 def points(difference: float) -> str:
     """A difference of two shares, in percentage points."""
-    return f"{difference * 100:+.2f}{_THIN}pp".replace("-", "−")
+    value = round(difference * 100, 2)
+    return f"{value:+.2f}{_THIN}pp".replace("-", "−") if value else f"0.00{_THIN}pp"
 
 
 def relative(now: float, before: float) -> str:

@@ -10,12 +10,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from services.contracts.manifest import Counts, Figures, UnusableTime
+from services.contracts.tables import TIMESTAMP_SOURCES
 from services.control.report import charts, numbers
 from services.control.report.facts import Comparison, Part, Report
 
 _ROWS_SHOWN = 20
 _MOVERS_SHOWN = 8
-_YEARS_SHOWN = 9
+_YEARS_SHOWN = 8
 SIZE_BAND = 0.3
 """A drop whose size differs by more from the one before is looked at."""
 
@@ -66,7 +67,9 @@ def page(report: Report) -> str:
         trends=[_trend(report, name) for name in _TRENDS] if len(report.history) > 1 else [],
         funnel=_funnel(report),
         faults=faults,
-        fault_kinds=[(f"kind{place}", name) for place, name in enumerate(charts.kinds_of(faults))],
+        fault_kinds=[(f"kind{place}", name) for place, name in enumerate(TIMESTAMP_SOURCES)],
+        no_times=sum(time.rows for time in report.unusable_times if time.year is None),
+        time_sources=(*TIMESTAMP_SOURCES, "none"),
         parts={"product": _parts(report.products), "source file": _parts(report.files)},
         moved_rows=_moved(report, lambda counts: counts.raw_rows),
         moved_errors=_moved(report, lambda counts: counts.errors),
@@ -84,7 +87,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals |= {"charts": charts, "change": _change, "figures_of": Figures.of, "none": numbers.NONE, "compact": numbers.compact}
+    made.globals |= {"charts": charts, "change": _change, "figures_of": Figures.of, "dash": numbers.NONE, "compact": numbers.compact}
     for name in ("count", "size", "percent", "seconds", "money", "signed", "points", "relative"):
         made.filters[name] = getattr(numbers, name)
     return made
@@ -155,16 +158,15 @@ def _funnel(report: Report) -> list[_Step]:
 
 
 def _clock_faults(times: tuple[UnusableTime, ...]) -> dict[str, dict[str, int]]:
-    """Rows by the year that was claimed, then by candidate: the most frequent years, the others as one."""
+    """Rows by the year that was claimed, then by candidate: the most frequent years, and the others as one."""
+    claimed = [(time, time.year) for time in times if time.year is not None]
     by_year = Counter[int]()
-    for time in times:
-        if time.year is not None:
-            by_year[time.year] += time.rows
+    for time, year in claimed:
+        by_year[year] += time.rows
     shown = {year for year, _ in by_year.most_common(_YEARS_SHOWN)}
     rows: dict[str, dict[str, int]] = {str(year): {} for year in sorted(shown)}
-    for time in times:
-        label = "no time" if time.year is None else str(time.year) if time.year in shown else "others"
-        of_label = rows.setdefault(label, {})
+    for time, year in claimed:
+        of_label = rows.setdefault(str(year) if year in shown else "other", {})
         of_label[time.candidate] = of_label.get(time.candidate, 0) + time.rows
     return rows
 
