@@ -89,12 +89,16 @@ class Settings(BaseSettings):
     """Largest drop, in bytes."""
     pushgateway: str | None = None
     """Address of a Prometheus Pushgateway; none: no metrics are pushed."""
+    push_job: str = Field(default="eventlog", pattern=r"^[A-Za-z0-9_.-]+$")
+    """Job under which metrics are pushed: catch-ups and backfills have names of their own, so that they page nobody."""
     run_id: str = Field(default_factory=lambda: uuid.uuid4().hex[:12])
     """Name of the run in logs, metrics and manifests, such as the workflow's; by default a random one."""
     attempt: int = Field(default=0, ge=0)
     """Which retry this is, from 0."""
     termination_log: Path = Path("/dev/termination-log")
     """Where Kubernetes expects the last words of a container; written only where it exists."""
+    outputs: Path | None = None
+    """Folder for a small file per fact of the run, such as rows-in: a workflow reads its output parameters there."""
 
     @field_validator("volatile_fields", mode="before")
     @classmethod
