@@ -1,8 +1,9 @@
 """The commands that read a lake: find, then show as tables or as one JSON document; the exit code."""
 
+from dataclasses import asdict
 from pathlib import Path
 
-from services.control import doctor, plan, report, status
+from services.control import accept, doctor, plan, report, status
 from services.control.terminal import emit, emit_json
 from services.lake.store import Store, open_store
 from services.runtime.settings import Settings
@@ -24,6 +25,13 @@ def show_report(settings: Settings, *, as_json: bool) -> int:
     lake = open_store(settings.lake)
     week = report.find(settings, lake)
     emit_json(report.to_json(week)) if as_json else emit(*report.show(settings, lake, week))
+    return 0
+
+
+def show_accept(settings: Settings, *, as_json: bool, reason: str) -> int:
+    accepted = accept.accept_week(settings, open_store(settings.lake), reason)
+    said = f"week {accepted.week} accepted: {accepted.reason} ({', '.join(accepted.findings)})"
+    emit_json(asdict(accepted)) if as_json else emit(said)
     return 0
 
 
