@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -201,6 +202,24 @@ def report(
         return show_report(settings, as_json=as_json, html=html, publish=publish)
 
     return _Call.of(context, verbose, quiet, as_json).do(work, {"lake": lake, "week": week})
+
+
+@app.command(epilog='Examples:  eventlog accept --week 2024-05-10 --reason "a second plant sends since May"')
+def accept(
+    context: typer.Context,
+    week: Annotated[str, typer.Option(metavar="YYYY-MM-DD", help="The week whose findings are real.")],
+    reason: Annotated[str, typer.Option(help="Why, for whoever reads it in a year.")],
+    lake: Lake = None,
+    *,
+    as_json: Json = False,
+    verbose: Verbose = 0,
+    quiet: Quiet = 0,
+) -> int:
+    """Say that what was found in a week is real growth: its alerts end and it counts as ordinary from then on."""
+    from services.control.doors import show_accept
+
+    given = {"lake": lake, "week": week}
+    return _Call.of(context, verbose, quiet, as_json).do(partial(show_accept, reason=reason), given)
 
 
 @app.command(epilog="Examples:  eventlog doctor  |  eventlog doctor --lake s3://bucket/lake --json")

@@ -105,6 +105,16 @@ def report_lock_key(week: str) -> str:
     return f"_control/reports/week={week}/lock"
 
 
+def accepted_key(week: str) -> str:
+    """What a person said of a week's findings (`eventlog accept`)."""
+    return f"_control/accepted/week={week}.json"
+
+
+def accepted_lock_key() -> str:
+    """The file that writers of these records lock, in a local lake."""
+    return "_control/accepted/lock"
+
+
 def week_of_control(key: str) -> str | None:
     """The week whose claim, lock or manifest a key is; None for another key."""
     match = re.fullmatch(r"_control/[a-z]+/week=([0-9-]{10})/[a-z.]+", key)

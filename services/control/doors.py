@@ -1,9 +1,10 @@
 """The commands that read a lake: find, then show as tables or as one JSON document; the exit code."""
 
+from dataclasses import asdict
 from pathlib import Path
 
-from services.control import doctor, plan, status
 from services.contracts.errors import UsageError
+from services.control import accept, doctor, plan, status
 from services.control.terminal import emit, emit_json
 from services.lake.store import Store, open_store
 from services.runtime.settings import Settings
@@ -37,6 +38,13 @@ def show_report(settings: Settings, *, as_json: bool, html: Path | None = None, 
 
         _write_page(html, page(found))
     emit_json(found.to_json()) if as_json else emit(*terminal.show(found, lake.url))
+    return 0
+
+
+def show_accept(settings: Settings, *, as_json: bool, reason: str) -> int:
+    accepted = accept.accept_week(settings, open_store(settings.lake), reason)
+    said = f"week {accepted.week} accepted: {accepted.reason} ({', '.join(accepted.findings)})"
+    emit_json(asdict(accepted)) if as_json else emit(said)
     return 0
 
 

@@ -10,6 +10,7 @@ from services.contracts.layout import Stage
 from services.contracts.manifest import Figures, Manifest
 from services.control.terminal import count, percent, table
 from services.control.weeks import Week, changes, clean_files, raw_files, read_weeks, unfinished
+from services.judgement.judge import Judgement, judge_all
 from services.lake.claim import read_claim
 from services.lake.publish import read_manifest
 from services.lake.store import Store
@@ -60,9 +61,10 @@ def status(settings: Settings, lake: Store) -> Status:
     feature = read_manifest(lake, "feature", None)
     inputs = clean_files(everything, settings.feature_weeks)
     flags = _changes(feature, settings, "feature", inputs)
+    judgements = judge_all(settings.limits(), lake)
     return Status(
         lake.url,
-        tuple(_week(settings, lake, week) for week in weeks),
+        tuple(_week(settings, lake, week, judgements[week.week]) for week in weeks),
         _stage(lake, "feature", None, feature, outdated=bool(flags)),
         tuple(flags),
         feature.window.as_of_week if feature and feature.window else None,
@@ -95,13 +97,13 @@ def show(found: Status) -> list[Table | str]:
     return [weeks, f"\nfeatures {found.feature.state}{as_of}{said}"]
 
 
-def _week(settings: Settings, lake: Store, week: Week) -> WeekStatus:
+def _week(settings: Settings, lake: Store, week: Week, judgement: Judgement) -> WeekStatus:
     inputs = raw_files(week.ingest) if week.ingest else {}
     ingest_flags = _changes(week.ingest, settings, "ingest", None)
     clean_flags = _changes(week.clean, settings, "clean", inputs)
     figures = week.clean.quality.figures if week.clean and week.clean.quality else None
     flags = [f"ingest: {flag}" for flag in ingest_flags] + [f"clean: {flag}" for flag in clean_flags]
-    flags += data_flags(week) + gate_flags(settings, week)
+    flags += data_flags(week) + gate_flags(settings, week) + judgement_flags(judgement)
     return WeekStatus(
         week.week,
         _stage(lake, "ingest", week.week, week.ingest, outdated=bool(ingest_flags)),
@@ -123,6 +125,12 @@ def data_flags(week: Week) -> list[str]:
     if figures and figures.event_id_conflicts:
         flags.append(f"EventId conflicts: {figures.event_id_conflicts:,}")
     return flags
+
+
+def judgement_flags(judgement: Judgement) -> list[str]:
+    """What was found in a week's data, and whether somebody said that it is real."""
+    found = [finding.sentence.removeprefix(f"week {judgement.week}: ") for finding in judgement.findings]
+    return found + ([f"accepted: {judgement.accepted}"] if judgement.accepted else [])
 
 
 def gate_flags(settings: Settings, week: Week) -> list[str]:

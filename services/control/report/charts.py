@@ -115,7 +115,15 @@ def sparkline(values: Sequence[float | None]) -> Markup:
     if values and values[-1] is not None:
         x, y = place(len(values) - 1, values[-1])
         parts.append(_tag("circle", class_="dot now", cx=x if len(values) > 1 else 97, cy=y, r=2.5))
-    return _tag("svg", *parts, class_="sparkline", viewBox="0 0 100 24", preserveAspectRatio="xMinYMid", aria_hidden="true", focusable="false")
+    return _tag(
+        "svg",
+        *parts,
+        class_="sparkline",
+        viewBox="0 0 100 24",
+        preserveAspectRatio="xMinYMid",
+        aria_hidden="true",
+        focusable="false",
+    )
 
 
 class _Axis:
@@ -190,7 +198,15 @@ def _described(weeks: Sequence[str], values: Sequence[float | None], spell: Spel
 
 def _chart(title: str, description: str, parts: Sequence[Markup]) -> Markup:
     head = (_tag("title", title), _tag("desc", description))
-    return _tag("svg", *head, *parts, class_="chart", viewBox=f"0 0 {_WIDTH} {_HEIGHT}", role="img", aria_label=f"{title}. {description}")
+    return _tag(
+        "svg",
+        *head,
+        *parts,
+        class_="chart",
+        viewBox=f"0 0 {_WIDTH} {_HEIGHT}",
+        role="img",
+        aria_label=f"{title}. {description}",
+    )
 
 
 def _strip(parts: Sequence[Markup]) -> Markup:

@@ -1,4 +1,4 @@
-"""This week beside the weeks before it: all from manifests."""
+"""A week beside those before it: all from manifests."""
 
 from collections.abc import Mapping, Sequence
 from statistics import median

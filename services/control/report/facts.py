@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from services.contracts.manifest import Counts, Figures, UnusableTime
-from services.control.judgement import Judgement
+from services.judgement.judge import Judgement
 
 State = Literal["critical", "warning", "incomplete", "good"]
 

@@ -3,24 +3,38 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import NamedTuple
 
+from services.contracts import manifest
 from services.contracts.errors import NotReadyError
 from services.contracts.manifest import Manifest, read_by_feature
-from services.control.judgement import Judgement, judge
 from services.control.report import comparison
 from services.control.report.cost import cost
 from services.control.report.devices import error_movers
 from services.control.report.facts import Drop, Report, StageFacts, State, Verdict
 from services.control.weeks import Week, known_weeks, read_week
+from services.judgement.accepted import read_accepted
+from services.judgement.judge import Judgement, judged
+from services.judgement.week import WeekFacts
 from services.lake.publish import read_manifest
 from services.lake.store import Store
 from services.runtime.settings import Settings
 
-WEEKS_OF_HISTORY = 26
+WEEKS_READ = 53
+"""A year before the week itself: what judging it looks at."""
+_WEEKS_SHOWN = 26
 _READERS = 8
 """Manifests on their way at once: on S3 each is a round trip."""
 SLA_SECONDS = {"ingest": 120.0, "clean": 480.0, "feature": 180.0}
 """At 12 million rows a drop."""
+
+
+class Published(NamedTuple):
+    """A week of which at least one stage is published."""
+
+    manifests: Week
+    facts: WeekFacts
+    """What it is judged by."""
 
 
 def gather(settings: Settings, lake: Store) -> Report:
@@ -28,48 +42,40 @@ def gather(settings: Settings, lake: Store) -> Report:
     known = known_weeks(lake)
     if settings.week != "auto":
         known = [week for week in known if week <= settings.week]
-    weeks = _read(lake, known[-WEEKS_OF_HISTORY:])
-    while weeks and not (weeks[-1].ingest or weeks[-1].clean):
-        weeks.pop()  # begun, and nothing of it published yet
-    if settings.week != "auto" and not (weeks and weeks[-1].week == settings.week):
+    weeks = read_published(lake, known[-WEEKS_READ:])
+    if settings.week != "auto" and not (weeks and weeks[-1].manifests.week == settings.week):
         advice = f"`eventlog run --week {settings.week}` brings it in"
         raise NotReadyError(f"{lake.url}: week {settings.week} is not in this lake; {advice}")
     if not weeks:
         raise NotReadyError(f"{lake.url}: no week has been ingested yet; `eventlog run` brings drops in")
-    return _report(settings, lake, weeks)
+    return report_of(settings, lake, weeks)
 
 
-def _read(lake: Store, names: Sequence[str]) -> list[Week]:
+def read_published(lake: Store, names: Sequence[str]) -> list[Published]:
+    """What is published of these weeks; those that are only begun are left out."""
     with ThreadPoolExecutor(_READERS) as pool:
-        return list(pool.map(partial(read_week, lake), names))
+        return [week for week in pool.map(partial(_read, lake), names) if week]
 
 
-def _report(settings: Settings, lake: Store, weeks: list[Week]) -> Report:
-    week, before = weeks[-1], _before(weeks)
+def report_of(settings: Settings, lake: Store, weeks: Sequence[Published]) -> Report:
+    """The report of the last of these weeks; the others are its history."""
+    judgement = judged((week.facts for week in weeks), settings.limits())[weeks[-1].manifests.week]
+    shown = [week.manifests for week in weeks[-_WEEKS_SHOWN:]]
+    week, before = shown[-1], _before(shown)
     feature = read_manifest(lake, "feature", None)
     if not (feature and feature.window and feature.window.as_of_week == week.week):
         feature = None
-    drop = week.ingest.drop if week.ingest else None
+    made = [found for found in (week.ingest, week.clean) if found]
     quality = week.clean.quality if week.clean else None
-    past = comparison.history(weeks)
-    stages = _stages(weeks, feature)
-    made = [manifest for manifest in (week.ingest, week.clean) if manifest]
+    past = comparison.history(shown)
+    stages = _stages(shown, feature)
     return Report(
         week=week.week,
-        generation=sum(manifest.generation for manifest in made),
-        contract=max(manifest.contract for manifest in made),
-        verdict=verdict(judge(settings, lake, week.week), week),
-        ledger={name: rows for manifest in made for name, rows in manifest.ledger.items()},
-        drop=Drop(
-            drop.raw_bytes,
-            drop.raw_bytes_previous,
-            len(drop.rows_by_file),
-            drop.quarantined,
-            drop.unusable_eventdates,
-            drop.skipped_files,
-        )
-        if drop
-        else None,
+        generation=sum(found.generation for found in made),
+        contract=max(found.contract for found in made),
+        verdict=verdict(judgement, week),
+        ledger={name: rows for found in made for name, rows in found.ledger.items()},
+        drop=_drop(week.ingest.drop) if week.ingest and week.ingest.drop else None,
         counts=quality.counts if quality else None,
         timestamps=quality.timestamps if quality else {},
         unusable_times=quality.unusable_times if quality else (),
@@ -86,9 +92,9 @@ def _report(settings: Settings, lake: Store, weeks: list[Week]) -> Report:
 
 
 def verdict(judgement: Judgement, week: Week) -> Verdict:
-    """The worst finding decides; what was looked at and accepted decides nothing."""
-    findings = () if judgement.accepted is not None else judgement.findings
-    missing = [stage for stage, manifest in (("ingest", week.ingest), ("clean", week.clean)) if manifest is None]
+    """The worst finding decides; what was accepted is no finding any more."""
+    findings = judgement.findings
+    missing = [stage for stage, found in (("ingest", week.ingest), ("clean", week.clean)) if found is None]
     if findings:
         state: State = "critical" if any(f.severity == "critical" for f in findings) else "warning"
         headline = "One thing to look at" if len(findings) == 1 else f"{len(findings)} things to look at"
@@ -98,6 +104,24 @@ def verdict(judgement: Judgement, week: Week) -> Verdict:
         state = "good"
         headline = "All good" if judgement.accepted is None else "Looked at and accepted"
     return Verdict(state, headline, judgement)
+
+
+def _read(lake: Store, name: str) -> Published | None:
+    week = read_week(lake, name)
+    if not (week.ingest or week.clean):
+        return None
+    return Published(week, WeekFacts.of(name, week.ingest, week.clean, read_accepted(lake, name)))
+
+
+def _drop(drop: manifest.Drop) -> Drop:
+    return Drop(
+        drop.raw_bytes,
+        drop.raw_bytes_previous,
+        len(drop.rows_by_file),
+        drop.quarantined,
+        drop.unusable_eventdates,
+        drop.skipped_files,
+    )
 
 
 def _before(weeks: Sequence[Week]) -> Week | None:
@@ -120,23 +144,23 @@ def _stages(weeks: Sequence[Week], feature: Manifest | None) -> tuple[StageFacts
     return tuple(found)
 
 
-def _stage(manifest: Manifest, bytes_read: int) -> StageFacts:
-    run = manifest.run
+def _stage(made: Manifest, bytes_read: int) -> StageFacts:
+    run = made.run
     return StageFacts(
-        stage=manifest.stage,
+        stage=made.stage,
         run_id=run.run_id,
         program=run.program,
-        generation=manifest.generation,
+        generation=made.generation,
         attempt=run.attempt,
         started=run.started,
         finished=run.finished,
         seconds=run.seconds.get("total", 0.0),
         steps={name: seconds for name, seconds in run.seconds.items() if name != "total"},
-        sla_seconds=SLA_SECONDS[manifest.stage],
+        sla_seconds=SLA_SECONDS[made.stage],
         cpu_seconds=run.cpu_seconds,
         peak_memory_bytes=run.peak_memory_bytes,
         bytes_read=bytes_read,
-        bytes_written=sum(o.bytes for o in manifest.outputs),
-        objects_read=len(manifest.inputs),
-        objects_written=len(manifest.outputs),
+        bytes_written=sum(o.bytes for o in made.outputs),
+        objects_read=len(made.inputs),
+        objects_written=len(made.outputs),
     )

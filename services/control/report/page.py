@@ -87,7 +87,13 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals |= {"charts": charts, "change": _change, "figures_of": Figures.of, "dash": numbers.NONE, "compact": numbers.compact}
+    made.globals |= {
+        "charts": charts,
+        "change": _change,
+        "figures_of": Figures.of,
+        "dash": numbers.NONE,
+        "compact": numbers.compact,
+    }
     for name in ("count", "size", "percent", "seconds", "money", "signed", "points", "relative"):
         made.filters[name] = getattr(numbers, name)
     return made
@@ -103,7 +109,7 @@ def _severities(report: Report) -> dict[str, str]:
 
 
 def _change(comparison: Comparison) -> str:
-    """This week against the one before: shares in points, numbers relative."""
+    """The week against the one before: shares in points, numbers relative."""
     now, before = comparison.now, comparison.previous
     if now is None or before is None:
         return numbers.NONE

@@ -10,10 +10,10 @@ import structlog
 from services.contracts import layout
 from services.contracts.errors import PipelineError
 from services.control.report.facts import Report
-from services.control.report.gather import gather
+from services.control.report.gather import WEEKS_READ, read_published, report_of
 from services.control.report.page import page
 from services.control.weeks import known_weeks
-from services.lake.store import Body, Store
+from services.lake.store import Store
 from services.lake.write import json_body, persist
 from services.runtime.settings import Settings
 
@@ -34,8 +34,12 @@ def publish_due(settings: Settings, lake: Store) -> list[str]:
         stamps = dict(zip(known, pool.map(partial(_stamps, lake), known), strict=True))
     published = [week for week in known if stamps[week].files]
     due = [w for w in published if w in (settings.week, published[-1]) or stamps[w].files != stamps[w].report]
-    for week in due:
-        publish(lake, gather(settings.model_copy(update={"week": week}), lake))
+    if not due:
+        return due
+    weeks = read_published(lake, published[max(0, published.index(due[0]) - WEEKS_READ + 1) :])
+    for place, week in enumerate(weeks):
+        if week.manifests.week in due:
+            publish(lake, report_of(settings, lake, weeks[max(0, place - WEEKS_READ + 1) : place + 1]))
     return due
 
 
