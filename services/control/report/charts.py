@@ -23,8 +23,12 @@ def trend(
     *,
     median: float | None = None,
     limits: tuple[float, float] | None = None,
+    flagged: Sequence[str | None] = (),
 ) -> Markup:
-    """A figure over the weeks as a line, with the median of earlier weeks and, where given, a band of good values."""
+    """A figure over the weeks as a line, with the median of earlier weeks and, where given, a band of good values.
+
+    `flagged` names the class of a week's dot where something was found.
+    """
     known = [value for value in values if value is not None]
     axis = _Axis(max([*known, median or 0, *(limits or ())], default=0))
     parts = [_band(axis, limits, spell)] if limits else []
@@ -32,19 +36,21 @@ def trend(
     if median is not None:
         y = axis.y(median)
         parts.append(_tag("line", class_="median", x1=_LEFT, x2=_WIDTH - _RIGHT, y1=y, y2=y))
-    points = [(_x(place, len(values)), axis.y(v), v) for place, v in enumerate(values) if v is not None]
-    runs = _unbroken(values)
-    for run in runs:
+    for run in _unbroken(values):
         path = " ".join(f"{_x(place, len(values)):g},{axis.y(value):g}" for place, value in run)
         parts.append(_tag("polyline", class_="line", points=path))
-    for place, (x, y, value) in enumerate(points):
-        week = [w for w, v in zip(weeks, values, strict=True) if v is not None][place]
-        last = place == len(points) - 1
-        if last:
-            above = y - 10 if y - 10 > _TOP else y + 19
-            parts.append(_tag("text", spell(value), class_="value", x=x + 4, y=above, text_anchor="end"))
-        said = _tag("title", f"{week}: {spell(value)}")
-        parts.append(_tag("circle", said, class_="dot now" if last else "dot", cx=x, cy=y, r=4.5 if last else 2.5))
+    before = None
+    last = max((place for place, value in enumerate(values) if value is not None), default=None)
+    for place, value in enumerate(values):
+        if value is None:
+            continue
+        x, y = _x(place, len(values)), axis.y(value)
+        kinds = ["dot", *(["now"] if place == last else []), *[kind for kind in flagged[place : place + 1] if kind]]
+        said = _tag("title", f"{weeks[place]}: {spell(value)}")
+        parts.append(_tag("circle", said, class_=" ".join(kinds), cx=x, cy=y, r=4.5 if len(kinds) > 1 else 2.5))
+        if place == last:
+            parts.append(_tag("text", spell(value), class_="value", x=x + 4, y=_label_y(y, before), text_anchor="end"))
+        before = y
     return _chart(title, _described(weeks, values, spell), parts)
 
 
@@ -140,6 +146,12 @@ class _Axis:
 
     def ticks(self) -> list[float]:
         return [self.step * place for place in range(round(self.top / self.step) + 1)]
+
+
+def _label_y(y: float, before: float | None) -> float:
+    """Where the label of the last dot is not crossed by the line that comes to it."""
+    below = y + 19 < _HEIGHT - _BOTTOM and (y - 10 < _TOP or (before is not None and before < y - 1))
+    return y + 19 if below else y - 10
 
 
 def _grid(axis: _Axis, spell: Spell) -> Markup:

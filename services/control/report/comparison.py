@@ -6,14 +6,21 @@ from statistics import median
 from services.contracts.manifest import Counts, Figures
 from services.control.report.facts import Columns, Comparison, Part, PastWeek
 from services.control.weeks import Week
+from services.judgement.judge import Judgement
 
 _MEDIAN_OF = 8
 """Weeks: the history that the alerts look at too."""
 
 
-def history(weeks: Sequence[Week]) -> tuple[PastWeek, ...]:
+def history(weeks: Sequence[Week], judgements: Mapping[str, Judgement]) -> tuple[PastWeek, ...]:
     """What is compared of each week, in their order."""
-    return tuple(_past(week) for week in weeks)
+    return tuple(_past(week, judgements[week.week]) for week in weeks)
+
+
+def ordinary_bytes(past: Sequence[PastWeek], change: float) -> tuple[float, float] | None:
+    """The range around the newest earlier drop whose size was ordinary; None where there is none."""
+    sizes = [week.raw_bytes for week in past[:-1] if week.raw_bytes and "raw_bytes" not in week.flagged]
+    return (sizes[-1] * (1 - change), sizes[-1] * (1 + change)) if sizes else None
 
 
 def compare(past: Sequence[PastWeek]) -> tuple[Comparison, ...]:
@@ -52,7 +59,7 @@ def columns(week: Week, before: Week | None) -> Columns | None:
     )
 
 
-def _past(week: Week) -> PastWeek:
+def _past(week: Week, judgement: Judgement) -> PastWeek:
     drop = week.ingest.drop if week.ingest else None
     return PastWeek(
         week.week,
@@ -60,6 +67,7 @@ def _past(week: Week) -> PastWeek:
         week.ingest.ledger["raw_rows"] if week.ingest else None,
         week.clean.ledger["clean_rows"] if week.clean else None,
         week.clean.quality.figures if week.clean and week.clean.quality else None,
+        {finding.figure: finding.severity for finding in judgement.findings},
     )
 
 

@@ -27,6 +27,8 @@ class PastWeek:
     raw_rows: int | None
     clean_rows: int | None
     figures: Figures | None
+    flagged: dict[str, str]
+    """Figures in which something was found, with the severity."""
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,8 @@ class Report:
     history: tuple[PastWeek, ...]
     """Oldest first, this week last."""
     comparisons: tuple[Comparison, ...]
+    ordinary_bytes: tuple[float, float] | None
+    """Within which the drop's size is ordinary: by the newest earlier week whose own size was."""
     products: tuple[Part, ...]
     """This week's and last week's pn, the one with the most raw rows first."""
     files: tuple[Part, ...]

@@ -59,7 +59,8 @@ def read_published(lake: Store, names: Sequence[str]) -> list[Published]:
 
 def report_of(settings: Settings, lake: Store, weeks: Sequence[Published]) -> Report:
     """The report of the last of these weeks; the others are its history."""
-    judgement = judged((week.facts for week in weeks), settings.limits())[weeks[-1].manifests.week]
+    limits = settings.limits()
+    judgements = judged((week.facts for week in weeks), limits)
     shown = [week.manifests for week in weeks[-_WEEKS_SHOWN:]]
     week, before = shown[-1], _before(shown)
     feature = read_manifest(lake, "feature", None)
@@ -67,13 +68,13 @@ def report_of(settings: Settings, lake: Store, weeks: Sequence[Published]) -> Re
         feature = None
     made = [found for found in (week.ingest, week.clean) if found]
     quality = week.clean.quality if week.clean else None
-    past = comparison.history(shown)
+    past = comparison.history(shown, judgements)
     stages = _stages(shown, feature)
     return Report(
         week=week.week,
         generation=sum(found.generation for found in made),
         contract=max(found.contract for found in made),
-        verdict=verdict(judgement, week),
+        verdict=verdict(judgements[week.week], week),
         ledger={name: rows for found in made for name, rows in found.ledger.items()},
         drop=_drop(week.ingest.drop) if week.ingest and week.ingest.drop else None,
         counts=quality.counts if quality else None,
@@ -82,6 +83,7 @@ def report_of(settings: Settings, lake: Store, weeks: Sequence[Published]) -> Re
         ev_statuses=quality.ev_statuses if quality else {},
         history=past,
         comparisons=comparison.compare(past),
+        ordinary_bytes=comparison.ordinary_bytes(past, limits.raw_bytes_change),
         products=comparison.products(week, before),
         files=comparison.source_files(week),
         devices=error_movers(lake, feature, week.week, before.week if before else None) if feature else None,

@@ -17,8 +17,6 @@ from services.control.report.facts import Comparison, Part, Report
 _ROWS_SHOWN = 20
 _MOVERS_SHOWN = 8
 _YEARS_SHOWN = 8
-SIZE_BAND = 0.3
-"""A drop whose size differs by more from the one before is looked at."""
 
 
 class Kind(NamedTuple):
@@ -30,7 +28,7 @@ class Kind(NamedTuple):
 
 
 KINDS = {
-    "raw_bytes": Kind("Size of the drop", "bytes of the source files", numbers.size),
+    "raw_bytes": Kind("Drop size", "bytes of the source files", numbers.size),
     "raw_rows": Kind("Raw rows", "rows that could be read", numbers.count),
     "clean_rows": Kind("Clean rows", "events, re-sends merged", numbers.count),
     "duplicate_ratio": Kind("Re-sends", "of raw rows, merged into another", numbers.percent),
@@ -42,6 +40,8 @@ KINDS = {
     "error_ratio": Kind("Errors", "of clean rows, error or critical", numbers.percent),
     "event_id_conflicts": Kind("EventId conflicts", "merged by EventId, contents differ", numbers.count),
 }
+_FOUND_AS = {"event_id_conflicts": "event_id_conflict_ratio"}
+"""Rules look at some figures under another name: per row, so that a larger drop is no finding."""
 _TILES = ("raw_rows", "clean_rows", "raw_bytes", "error_ratio", "duplicate_ratio", "invalid_timestamp_ratio")
 _TRENDS = (
     "raw_bytes",
@@ -100,12 +100,9 @@ def _environment() -> Environment:
 
 
 def _severities(report: Report) -> dict[str, str]:
-    """The worst severity of each figure that a rule found."""
-    worst: dict[str, str] = {}
-    for finding in report.verdict.judgement.findings:
-        if worst.get(finding.figure) != "critical":
-            worst[finding.figure] = finding.severity
-    return worst
+    """Severity by the name under which the page has what a rule found."""
+    flagged = report.history[-1].flagged
+    return {name: flagged[found] for name in KINDS if (found := _FOUND_AS.get(name, name)) in flagged}
 
 
 def _change(comparison: Comparison) -> str:
@@ -123,8 +120,7 @@ def _change(comparison: Comparison) -> str:
 def _trend(report: Report, name: str) -> dict[str, Any]:
     compared = next(c for c in report.comparisons if c.figure == name)
     kind = KINDS[name]
-    before = compared.previous
-    band = (before * (1 - SIZE_BAND), before * (1 + SIZE_BAND)) if name == "raw_bytes" and before else None
+    band = report.ordinary_bytes if name == "raw_bytes" else None
     spell = numbers.short_percent if kind.spell is numbers.percent else kind.spell
     drawn = charts.trend(
         f"{kind.label} over {len(report.history)} weeks",
@@ -133,8 +129,14 @@ def _trend(report: Report, name: str) -> dict[str, Any]:
         spell,
         median=compared.median,
         limits=band,
+        flagged=[week.flagged.get(_FOUND_AS.get(name, name)) for week in report.history],
     )
-    return {"name": name, "chart": drawn, "band": band is not None}
+    half = f"{(band[1] - band[0]) / (band[1] + band[0]):.0%}".replace("%", "\u202f%") if band else ""
+    return {
+        "name": name,
+        "chart": drawn,
+        "meaning": f"shaded: ±{half} of the last ordinary week" if band else kind.meaning,
+    }
 
 
 class _Step(NamedTuple):
