@@ -3,6 +3,8 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from services.control import doors
 from services.runtime.door import OneSentence, settings_options
@@ -16,6 +18,10 @@ _COMMANDS = {
     "report": (doors.show_report, "one week in full"),
     "doctor": (doors.show_doctor, "check a store before it is trusted"),
 }
+_REPORT: dict[str, dict[str, Any]] = {
+    "html": {"type": Path, "metavar": "FILE", "help": "write the week as one HTML page"},
+    "publish": {"action": "store_true", "help": "put page and JSON into the lake, of every week that needs it"},
+}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -23,9 +29,12 @@ def main(arguments: Sequence[str]) -> int:
     given = vars(_parser().parse_args(arguments))
     work, _ = _COMMANDS[given.pop("command")]
     verbosity, as_json = given.pop("verbose") - given.pop("quiet"), given.pop("json")
+    own = {name: given.pop(name) for name in _REPORT if name in given}
     configure_logs(verbosity)
     return guarded(
-        lambda: work(load_settings(**given), as_json=as_json), verbose=verbosity > 0, last_words=termination_log()
+        lambda: work(load_settings(**given), as_json=as_json, **own),
+        verbose=verbosity > 0,
+        last_words=termination_log(),
     )
 
 
@@ -36,6 +45,9 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=meaning, description=meaning, allow_abbrev=False)
         settings_options(command)
         command.add_argument("--json", action="store_true", help="one JSON document on stdout")
+        if name == "report":
+            for own, how in _REPORT.items():
+                command.add_argument(f"--{own}", **how)
     return parser
 
 

@@ -80,6 +80,14 @@ class Page:
         for kind in ("keyDown", "keyUp"):
             self._ask("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code)
 
+    def accessibility_tree(self) -> list[tuple[str, str]]:
+        """Role and name of everything that a screen reader meets, in its order."""
+        nodes = self._ask("Accessibility.getFullAXTree")["nodes"]
+        told = [
+            (n.get("role", {}).get("value", ""), n.get("name", {}).get("value", "")) for n in nodes if not n["ignored"]
+        ]
+        return [(str(role), str(name)) for role, name in told]
+
     def screenshot(self, path: Path, *, full: bool = True) -> None:
         """The page as PNG, down to its end."""
         size = self._ask("Page.getLayoutMetrics")["cssContentSize"]

@@ -25,7 +25,8 @@ def error_movers(lake: Store, feature: Manifest, week: str, before: str | None) 
         now, then = _errors(lake, output.key, output.etag, (week, before or ""))
     except ChangedError:
         return ()
-    moved = sorted(now.keys() | then.keys(), key=lambda tag: (-abs(now[tag] - then[tag]), -now[tag], tag))
+    changed = [tag for tag in now.keys() | then.keys() if now[tag] != then[tag]]
+    moved = sorted(changed, key=lambda tag: (-abs(now[tag] - then[tag]), -now[tag], tag))
     return tuple(DeviceErrors(device_hash(tag), now[tag], then[tag]) for tag in moved[:_SHOWN])
 
 

@@ -52,11 +52,18 @@ def publish_after_run(settings: Settings, lake: Store) -> None:
 
 
 def publish(lake: Store, report: Report) -> None:
-    """Write the week's page and JSON where they differ from what is there."""
+    """Write the week's page and JSON where they differ from what is there; a newer report stays.
+
+    The page comes first: the JSON says which generation of the week both tell of.
+    """
+    key = layout.report_key(report.week, "json")
     with lake.lock(layout.report_lock_key(report.week)):
-        html_changed = _write(lake, layout.report_key(report.week, "html"), page(report).encode(), report.generation)
-        json_changed = _write(lake, layout.report_key(report.week, "json"), report_json(report), report.generation)
-    if html_changed or json_changed:
+        head = lake.head(key)
+        if head and (head.generation or 0) > report.generation:
+            return
+        changed = _write(lake, layout.report_key(report.week, "html"), page(report).encode(), report.generation)
+        changed = _write(lake, key, report_json(report), report.generation) or changed
+    if changed:
         log.info("report published", week=report.week, key=layout.report_key(report.week, "html"))
 
 
