@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from services.contracts.manifest import Counts, Figures, UnusableTime
 from services.judgement.judge import Judgement
+from services.judgement.rules import Finding
 
 State = Literal["critical", "warning", "incomplete", "good"]
 
@@ -16,6 +17,11 @@ class Verdict:
     state: State
     headline: str
     judgement: Judgement
+
+    @property
+    def findings(self) -> list[Finding]:
+        """The gravest first."""
+        return sorted(self.judgement.findings, key=lambda finding: finding.severity != "critical")
 
 
 @dataclass(frozen=True)

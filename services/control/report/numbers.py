@@ -59,7 +59,7 @@ def money(amount: float, currency: str) -> str:
 
 def signed(number: float) -> str:
     """+1,234."""
-    return f"{number:+,.0f}".replace("-", "−")
+    return f"{number:+,.0f}".replace("-", "−") if number else "0"
 
 
 def points(difference: float) -> str:

@@ -206,7 +206,7 @@ class _Mover(NamedTuple):
 
 def _moved(report: Report, of: Callable[[Counts], int]) -> list[_Mover]:
     """The products that moved most; none where no week came before."""
-    if not any(part.before for part in report.products):
+    if not (report.columns and report.columns.against):
         return []
     moved = [(part, of(part.now or Counts()), of(part.before or Counts())) for part in report.products]
     largest = sorted((m for m in moved if m[1] != m[2]), key=lambda m: (-abs(m[1] - m[2]), m[0].name))

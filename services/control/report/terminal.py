@@ -30,7 +30,7 @@ def show(report: Report, lake: str) -> list[Table | str]:
 
 def _verdict(verdict: Verdict) -> list[str]:
     lines = [f"{verdict.headline}"]
-    for finding in verdict.judgement.findings:
+    for finding in verdict.findings:
         lines.append(f"  {finding.severity} ({finding.rule}): {finding.sentence}")
         lines += [f"    {cause.share:.0%} {cause.dimension} {cause.name}" for cause in finding.causes[:5]]
     if verdict.judgement.accepted is not None:
