@@ -3,9 +3,11 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from services.control import accept, doctor, plan, report, status
+from services.control import accept, doctor, plan, push, report, status
 from services.control.terminal import emit, emit_json
 from services.lake.store import Store, open_store
+from services.lake.weeks import known_weeks
+from services.runtime import metrics
 from services.runtime.settings import Settings
 
 
@@ -29,9 +31,24 @@ def show_report(settings: Settings, *, as_json: bool) -> int:
 
 
 def show_accept(settings: Settings, *, as_json: bool, reason: str) -> int:
-    accepted = accept.accept_week(settings, open_store(settings.lake), reason)
+    lake = open_store(settings.lake)
+    accepted = accept.accept_week(settings, lake, reason)
+    if settings.pushgateway and settings.week == known_weeks(lake)[-1]:
+        push.push_week(settings, lake)  # its alerts end now, not with the next run
     said = f"week {accepted.week} accepted: {accepted.reason} ({', '.join(accepted.findings)})"
     emit_json(asdict(accepted)) if as_json else emit(said)
+    return 0
+
+
+def show_push(settings: Settings, *, as_json: bool) -> int:
+    stages = push.push_week(settings, open_store(settings.lake))
+    emit_json({"job": settings.push_job, "stages": stages}) if as_json else emit(f"pushed: {', '.join(stages)}")
+    return 0
+
+
+def show_delete(settings: Settings, *, as_json: bool) -> int:
+    metrics.delete(settings)
+    emit_json({"job": settings.push_job}) if as_json else emit(f"deleted: job {settings.push_job}")
     return 0
 
 
