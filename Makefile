@@ -20,12 +20,19 @@ DATA ?=
 LAKE ?= lake
 WEEK ?= auto
 
+# Names of the images: $(IMAGE_REGISTRY)eventlog-ingest:$(IMAGE_TAG); a registry ends in a slash.
+IMAGE_REGISTRY ?=
+IMAGE_TAG ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+BASE_IMAGE ?= python:3.11-slim-bookworm
+IMAGES = $(foreach stage,ingest clean feature,$(IMAGE_REGISTRY)eventlog-$(stage):$(IMAGE_TAG))
+
 BENCH_VENV := .venv-bench
 # Options for the bench, such as BENCH='--rows 1000000x3 --skip spark'; `python -m bench.run --help` lists them.
 BENCH ?=
 BENCH_DROPS = $(if $(DATA),--drop $(if $(filter auto,$(WEEK)),$(wildcard $(DATA)/????-??-??),$(DATA)/$(WEEK)))
 
 .PHONY: help setup run test test-integration test-spark test-faults test-kernel check docs lock clean bench bench-scale bench-profile
+.PHONY: images lint-images test-images e2e
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -93,6 +100,25 @@ lock: $(VENV)/.dev ## the lock files, from pyproject.toml
 	@$(UV_COMPILE) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
 	@$(UV_COMPILE) --group spark -o requirements-spark.lock
 	@$(UV_COMPILE) bench/requirements.in -c requirements.lock -o bench/requirements.lock
+
+images: ## container images of the three stages; IMAGE_REGISTRY, IMAGE_TAG and BASE_IMAGE choose others
+	@for stage in ingest clean feature; do \
+		echo "building $(IMAGE_REGISTRY)eventlog-$$stage:$(IMAGE_TAG)"; \
+		docker build --quiet --network=host --file Dockerfile.$$stage --build-arg BASE_IMAGE=$(BASE_IMAGE) \
+			--build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null || echo unknown)" \
+			--tag $(IMAGE_REGISTRY)eventlog-$$stage:$(IMAGE_TAG) . >/dev/null; \
+	done
+	@for image in $(IMAGES); do \
+		echo "$$image is ready: $$(($$(docker image inspect --format '{{.Size}}' "$$image") / 1000000)) MB"; \
+	done
+
+lint-images: $(VENV)/.dev ## hadolint over the Dockerfiles
+	@echo "hadolint: Dockerfiles"
+	@$(VENV)/bin/hadolint Dockerfile.*
+
+test-images: $(VENV)/.dev images ## each image as the workflow starts it, against a real MinIO; needs a container engine
+	@echo "running the tests of the images"
+	@IMAGES="$(IMAGES)" $(PYTEST) -m images --require-integration tests/images
 
 bench: $(VENV)/.kernel $(BENCH_VENV)/.setup ## ours beside DuckDB, pandas, Polars and Spark (an hour): bench/results.md
 	@$(BENCH_VENV)/bin/python -m bench.run $(BENCH_DROPS) $(BENCH)

@@ -3,7 +3,8 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from services.control import accept, doctor, plan, push, report, status
+from services.contracts.errors import UsageError
+from services.control import accept, bucket, doctor, plan, push, report, status, verdict, workflow_plan
 from services.control.terminal import emit, emit_json
 from services.lake.store import Store, open_store
 from services.lake.weeks import known_weeks
@@ -11,9 +12,29 @@ from services.runtime import metrics
 from services.runtime.settings import Settings
 
 
-def show_plan(settings: Settings, *, as_json: bool) -> int:
-    found = plan.plan(settings, open_store(settings.source), _lake_if_there(settings.lake))
-    emit_json(found.to_json()) if as_json else emit(*plan.show(found))
+def show_plan(
+    settings: Settings, *, as_json: bool, first: str | None = None, last: str | None = None, dry_run: str | None = None
+) -> int:
+    """Where a workflow waits for outputs, the plan goes there and into the log, else to stdout."""
+    if dry_run not in (None, "true", "false"):
+        raise UsageError(f"--dry-run={dry_run}: must be true or false")
+    span = plan.Span.of(first, last)
+    found = plan.plan(settings, open_store(settings.source), _lake_if_there(settings.lake), span)
+    if settings.outputs:
+        metrics.push_start(settings, "workflow", None)
+        workflow_plan.leave_plan(settings, found, dry_run=dry_run == "true")
+    else:
+        emit_json(found.to_json()) if as_json else emit(*plan.show(found))
+    return 0
+
+
+def show_verdict(settings: Settings, *, as_json: bool) -> int:  # noqa: ARG001  (its log line is JSON already)
+    verdict.verdict(settings)
+    return 0
+
+
+def make_buckets(settings: Settings, *, as_json: bool) -> int:  # noqa: ARG001  (its log lines are JSON already)
+    bucket.make_buckets(settings)
     return 0
 
 

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 _WEEK = dt.timedelta(weeks=1)
-_WEEKS = 52
+WEEKS = 52
 _ABOUT = dt.timedelta(days=3)
 """A drop is still that week's a few days off."""
 
@@ -31,10 +31,10 @@ def success(known: Collection[str], published: Collection[str], now: dt.datetime
     missing = 0
     while dt.datetime.combine(end, dt.time(), tzinfo=dt.UTC) + missing * _WEEK <= overdue:
         missing += 1
-    ends = [end - n * _WEEK for n in range(_WEEKS) if end - n * _WEEK >= dates[0] - _ABOUT]
+    ends = [end - n * _WEEK for n in range(WEEKS) if end - n * _WEEK >= dates[0] - _ABOUT]
     # The newest weeks first: those that did not come take the places of the oldest.
-    kept = ends[: max(_WEEKS - missing, 0)]
+    kept = ends[: max(WEEKS - missing, 0)]
     return Success(
-        due=min(len(ends) + missing, _WEEKS),
+        due=min(len(ends) + missing, WEEKS),
         good=sum(any(abs(there - day) <= _ABOUT for there in good) for day in kept),
     )

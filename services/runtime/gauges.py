@@ -68,7 +68,7 @@ METRICS = {
     "eventlog_week_flags": "What deserves a look in each of the newest weeks, by number.",
     "eventlog_due_weeks": "Weeks that were due within the last 52.",
     "eventlog_good_weeks": "Those of them that are published.",
-    "eventlog_success_ratio": "The latter per former; 1 where none was due.",
+    "eventlog_success_ratio": "The latter per former.",
 }
 
 _ROWS_IN = {"ingest": "source_rows", "clean": "raw_rows", "feature": "clean_rows"}
@@ -161,9 +161,10 @@ def of_verdict(flags: Mapping[str, int], due: int, good: int) -> Iterator[Gauge]
     """What is to be said of all weeks: flags of the newest, and how many of those that were due are published."""
     for week, count in flags.items():
         yield Gauge("eventlog_week_flags", count, {"week": week})
-    yield Gauge("eventlog_due_weeks", due)
-    yield Gauge("eventlog_good_weeks", good)
-    yield Gauge("eventlog_success_ratio", good / due if due else 1.0)
+    if due:
+        yield Gauge("eventlog_due_weeks", due)
+        yield Gauge("eventlog_good_weeks", good)
+        yield Gauge("eventlog_success_ratio", good / due)
 
 
 def thresholds(settings: Settings) -> dict[tuple[str, str], float]:

@@ -67,10 +67,17 @@ def push_success(
     _push_or_warn(settings, stage, made)
 
 
-def push_verdict(settings: Settings, flags: Mapping[str, int], *, failed: bool, due: int, good: int) -> None:
-    """Say how a whole workflow ended, and what deserves a look in its lake's newest weeks, zeros too."""
-    now, code = time.time(), int(failed)
-    made = [*gauges.ended(settings, "workflow", None, now=now, exit_code=code, seconds=None, reason="")]
+def push_verdict(settings: Settings, reason: str, flags: Mapping[str, int], *, due: int, good: int) -> None:
+    """Say how a whole workflow ended and why, and what deserves a look in its lake's newest weeks, zeros too."""
+    made = gauges.ended(
+        settings,
+        "workflow",
+        None,
+        now=time.time(),
+        exit_code=0 if settings.workflow_status == "Succeeded" else 1,
+        seconds=settings.workflow_duration,
+        reason=masked(reason)[:_REASON],
+    )
     _push_or_warn(settings, "workflow", [*made, *gauges.of_verdict(flags, due, good)])
 
 

@@ -11,6 +11,7 @@ from services.contracts.errors import PipelineError
 from services.contracts.layout import Stage
 from services.contracts.manifest import Manifest
 from services.runtime.metrics import push_failure, push_start, push_success
+from services.runtime.outputs import leave_outputs, stage_outputs
 from services.runtime.settings import Settings
 from services.runtime.stage import explain
 
@@ -64,6 +65,7 @@ def run_stage(settings: Settings, stage: Stage, week: str | None, work: Callable
     log.info("started", attempt=settings.attempt)
     push_start(settings, stage, week)
     try:
+        leave_outputs(settings, stage_outputs(None))  # Argo wants every one of them, also of a run that fails
         outcome = work()
     except BaseException as error:
         failure = explain(error)
@@ -88,6 +90,7 @@ def run_stage(settings: Settings, stage: Stage, week: str | None, work: Callable
         newest=newest,
         judgement=judgement,
     )
+    leave_outputs(settings, stage_outputs(outcome.manifest))
     _sum_up(outcome, seconds)
     return StageResult(stage, week, outcome.kind, outcome.reason, 0, seconds, outcome.manifest)
 

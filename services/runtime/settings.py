@@ -135,6 +135,12 @@ class Settings(BaseSettings):
     """Where Kubernetes expects the last words of a container; written only where it exists."""
     outputs: Path | None = None
     """Folder for a small file per fact of the run, such as rows-in: a workflow reads its output parameters there."""
+    workflow_status: Literal["Succeeded", "Failed", "Error"] | None = None
+    """How the workflow ended, as Argo's exit handler is told; only the verdict reads it."""
+    workflow_failures: str | None = None
+    """Its failed steps as JSON, as Argo's exit handler is told; only the verdict reads it."""
+    workflow_duration: float | None = Field(default=None, ge=0)
+    """Seconds that it took, as Argo's exit handler is told; only the verdict reads it."""
 
     @field_validator("volatile_fields", mode="before")
     @classmethod

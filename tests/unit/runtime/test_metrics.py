@@ -59,7 +59,8 @@ def test_every_metric_is_exported_by_a_stage_or_the_verdict(gateway, chain):
         chain.drop({"a.parquet": table(row(), row())}, week)
         for stage in ("ingest", "clean", "feature"):
             _run(chain, gateway, stage, week, gate_error_ratio=0.9)
-    push_verdict(chain.settings(pushgateway=gateway.address), {WEEK: 0}, failed=False, due=2, good=2)
+    ended = chain.settings(pushgateway=gateway.address, workflow_status="Succeeded", workflow_duration=9)
+    push_verdict(ended, "", {WEEK: 0}, due=2, good=2)
     parts = ("ingest", "clean", "feature", "workflow")
     assert {name for part in parts for name, _ in gateway.samples("eventlog", part)} == set(METRICS)
 
