@@ -58,7 +58,7 @@ run: $(VENV)/.kernel ## drops in DATA (default: a sample) become clean data and 
 
 test: $(VENV)/.dev ## unit, property and integration tests (the last where a container engine answers)
 	@echo "running the tests"
-	@$(PYTEST) -m 'not spark and not faults_full'
+	@$(PYTEST) -m 'not spark and not faults_full and not chart'
 
 test-integration: $(VENV)/.dev ## integration tests against a real MinIO; fails where no container engine answers
 	@echo "running the integration tests"
@@ -77,6 +77,30 @@ test-kernel: $(VENV)/.dev ## the native kernel's own tests and lints (needs carg
 	@echo "cargo test, clippy, fmt"
 	@cd kernel && PYO3_PYTHON=$(CURDIR)/$(PY) cargo test --locked --quiet && \
 		cargo clippy --locked --quiet --all-targets -- -D warnings && cargo fmt --check
+
+TOOLS := .tools
+.PHONY: test-chart kind-up kind-down
+
+test-chart: $(VENV)/.dev ## charts and workflow files: rendered, linted, held against schemas (needs helm, argo, Go)
+	@missing=; for tool in helm argo go; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
+	if [ -n "$$missing" ]; then echo "not on the PATH:$$missing (helm.sh, the releases of Argo Workflows, go.dev)"; exit 1; fi
+	@$(MAKE) $(TOOLS)/kubeconform $(TOOLS)/schemas
+	@echo "rendering and checking the charts"
+	@PATH="$(abspath $(TOOLS)):$$PATH" $(PYTEST) tests/chart
+
+$(TOOLS)/kubeconform:
+	@echo "building kubeconform"
+	@GOBIN=$(abspath $(TOOLS)) go install github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0
+
+$(TOOLS)/schemas: tests/chart/schemas.py | $(VENV)/.dev
+	@echo "making the schemas of Kubernetes and Argo"
+	@rm -rf $@ && $(PY) $< $@
+
+kind-up: $(VENV)/.kernel ## kind, Argo, a devstack and the pipeline on this machine, with a sample drop (needs kind, docker, kubectl, helm)
+	@helm/kind-up.sh
+
+kind-down: ## remove what kind-up made, the lake in it too
+	@kind delete cluster --name eventlog
 
 check: $(VENV)/.dev ## lint, format, types, imports, generated files: what CI holds
 	@failed=; \
