@@ -29,6 +29,8 @@ app = typer.Typer(
 )
 config = typer.Typer(help="The settings of this program.", rich_markup_mode=None)
 app.add_typer(config, name="config")
+metrics = typer.Typer(help="What the Pushgateway (EVENTLOG_PUSHGATEWAY) holds of this pipeline.", rich_markup_mode=None)
+app.add_typer(metrics, name="metrics")
 
 Source = Annotated[str | None, typer.Option(help="Where drops arrive: a folder or s3://bucket/prefix.")]
 Lake = Annotated[str | None, typer.Option(help="Where results go: a folder or s3://bucket/prefix.")]
@@ -36,6 +38,7 @@ Week = Annotated[str | None, typer.Option(metavar="YYYY-MM-DD|auto", help="One w
 Force = Annotated[bool, typer.Option("--force", help="Publish a new generation even where nothing changed.")]
 Workers = Annotated[int | None, typer.Option(help="Batches worked on at once; it changes no byte.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+Job = Annotated[str | None, typer.Option(help="Job under which metrics are pushed.")]
 Verbose = Annotated[
     int, typer.Option("-v", "--verbose", count=True, show_default=False, help="Debug logs, and a traceback on failure.")
 ]
@@ -318,6 +321,34 @@ def config_show(context: typer.Context, *, as_json: Json = False, verbose: Verbo
         return 0
 
     return _Call.of(context, verbose, quiet, as_json).do(work, {})
+
+
+@metrics.command("push", epilog="Examples:  eventlog metrics push  |  eventlog metrics push --week 2024-05-10")
+def metrics_push(
+    context: typer.Context,
+    lake: Lake = None,
+    week: Week = None,
+    job: Job = None,
+    *,
+    as_json: Json = False,
+    verbose: Verbose = 0,
+    quiet: Quiet = 0,
+) -> int:
+    """Push a week's figures again, by default the newest week's: for a gateway that has lost them."""
+    from services.control.doors import show_push
+
+    given = {"lake": lake, "week": week, "push_job": job}
+    return _Call.of(context, verbose, quiet, as_json).do(show_push, given)
+
+
+@metrics.command("delete", epilog="Examples:  eventlog metrics delete --job eventlog-backfill")
+def metrics_delete(
+    context: typer.Context, job: Job = None, *, as_json: Json = False, verbose: Verbose = 0, quiet: Quiet = 0
+) -> int:
+    """Take a job's metrics out of the gateway: its alerts end, its history stays in Prometheus."""
+    from services.control.doors import show_delete
+
+    return _Call.of(context, verbose, quiet, as_json).do(show_delete, {"push_job": job})
 
 
 class _Call(NamedTuple):

@@ -3,11 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from services.contracts.layout import Stage
 from services.judgement.accepted import read_accepted
 from services.judgement.history import WEEKS, Value
 from services.judgement.limits import Limits
 from services.judgement.rules import Finding, Past, findings, learning
 from services.judgement.week import WeekFacts
+from services.lake.publish import read_manifest
 from services.lake.store import Store
 from services.lake.weeks import known_weeks, read_week
 
@@ -37,6 +39,11 @@ def judge(limits: Limits, lake: Store, week: str) -> Judgement:
 def judge_all(limits: Limits, lake: Store) -> dict[str, Judgement]:
     """Every week of a lake, oldest first."""
     return judged([read_facts(lake, name) for name in known_weeks(lake)], limits)
+
+
+def newest_week(lake: Store, stage: Stage) -> str | None:
+    """The newest week that ingest or clean has published."""
+    return next((week for week in reversed(known_weeks(lake)) if read_manifest(lake, stage, week)), None)
 
 
 def read_facts(lake: Store, week: str) -> WeekFacts:

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from services.contracts.manifest import Counts, Drop, Figures, Manifest, Quality
-from services.judgement.accepted import Accepted
+
+if TYPE_CHECKING:
+    from services.judgement.accepted import Accepted  # pyarrow takes longer to import than all the rest
 
 
 class Part(NamedTuple):
@@ -36,10 +38,10 @@ class WeekFacts:
     drop: Drop | None = None
     source_rows: int = 0
     quality: Quality | None = None
-    accepted: Accepted | None = None
+    accepted: "Accepted | None" = None
 
     @staticmethod
-    def of(week: str, ingest: Manifest | None, clean: Manifest | None, accepted: Accepted | None) -> "WeekFacts":
+    def of(week: str, ingest: Manifest | None, clean: Manifest | None, accepted: "Accepted | None") -> "WeekFacts":
         rows = ingest.ledger.get("source_rows", 0) if ingest else 0
         return WeekFacts(week, ingest.drop if ingest else None, rows, clean.quality if clean else None, accepted)
 

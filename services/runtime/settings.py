@@ -89,6 +89,22 @@ class Settings(BaseSettings):
     """Most groups merged by EventId whose payloads differ."""
     gate_raw_bytes: int | None = Field(default=None, ge=0)
     """Largest drop, in bytes."""
+    sla_ingest_seconds: float = Field(default=120, gt=0)
+    """Longest that ingest may take, at 12 million rows."""
+    sla_clean_seconds: float = Field(default=480, gt=0)
+    """The same of clean."""
+    sla_feature_seconds: float = Field(default=180, gt=0)
+    """The same of feature."""
+    sla_workflow_seconds: float = Field(default=1200, gt=0)
+    """The same of a whole workflow: the three stages, and the starts of their containers."""
+    alert_attempts: int = Field(default=2, ge=1)
+    """Retry of a stage, from 0, that calls a person: one retry is what retries are for."""
+    alert_overdue_days: float = Field(default=7.5, gt=0)
+    """Days after the newest drop's date by which the next one has to have come."""
+    alert_unpublished_days: float = Field(default=8, gt=0)
+    """Days after the newest published week's date by which the next one has to be published."""
+    alert_success_ratio: float = Field(default=0.99, ge=0, le=1)
+    """Smallest share of the weeks that were due within a year to be published: the SLA."""
     alert_raw_bytes_change: float = Field(default=0.3, gt=0)
     """Largest ordinary difference of a drop's bytes from the previous one's, as a share of the latter."""
     alert_duplicate_ratio: float = Field(default=0.15, ge=0)
@@ -119,6 +135,12 @@ class Settings(BaseSettings):
     """Where Kubernetes expects the last words of a container; written only where it exists."""
     outputs: Path | None = None
     """Folder for a small file per fact of the run, such as rows-in: a workflow reads its output parameters there."""
+    workflow_status: Literal["Succeeded", "Failed", "Error"] | None = None
+    """How the workflow ended, as Argo's exit handler is told; only the verdict reads it."""
+    workflow_failures: str | None = None
+    """Its failed steps as JSON, as Argo's exit handler is told; only the verdict reads it."""
+    workflow_duration: float | None = Field(default=None, ge=0)
+    """Seconds that it took, as Argo's exit handler is told; only the verdict reads it."""
 
     @field_validator("volatile_fields", mode="before")
     @classmethod
@@ -147,6 +169,14 @@ class Settings(BaseSettings):
     def limits(self) -> Limits:
         """What a week's data is judged by."""
         return Limits(**{field.name: getattr(self, f"alert_{field.name}") for field in fields(Limits)})
+
+    def sla_seconds(self, part: str) -> float:
+        """How long a stage, or the whole `workflow`, may take."""
+        return float(getattr(self, f"sla_{part}_seconds"))
+
+    def catch_up_job(self) -> str:
+        """The job of older weeks in a run over several."""
+        return f"{self.push_job}-catchup"
 
     def bytes_of(self, stage: Stage) -> dict[str, Any]:
         """The settings that change what a stage writes, as JSON has them: part of its fingerprint."""

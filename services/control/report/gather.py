@@ -25,8 +25,6 @@ WEEKS_READ = 53
 _WEEKS_SHOWN = 26
 _READERS = 8
 """Manifests on their way at once: on S3 each is a round trip."""
-SLA_SECONDS = {"ingest": 120.0, "clean": 480.0, "feature": 180.0}
-"""At 12 million rows a drop."""
 
 
 class Published(NamedTuple):
@@ -69,7 +67,7 @@ def report_of(settings: Settings, lake: Store, weeks: Sequence[Published]) -> Re
     made = [found for found in (week.ingest, week.clean) if found]
     quality = week.clean.quality if week.clean else None
     past = comparison.history(shown, judgements)
-    stages = _stages(shown, feature)
+    stages = _stages(settings, shown, feature)
     return Report(
         week=week.week,
         generation=sum(found.generation for found in made),
@@ -131,22 +129,22 @@ def _before(weeks: Sequence[Week]) -> Week | None:
     return next((week for week in reversed(weeks[:-1]) if week.ingest), None)
 
 
-def _stages(weeks: Sequence[Week], feature: Manifest | None) -> tuple[StageFacts, ...]:
+def _stages(settings: Settings, weeks: Sequence[Week], feature: Manifest | None) -> tuple[StageFacts, ...]:
+    """The stages of the last of these weeks, each with the bytes that it read."""
     week = weeks[-1]
-    found = []
+    read: list[tuple[Manifest, int]] = []
     if week.ingest:
-        drop = week.ingest.drop
-        found.append(_stage(week.ingest, drop.raw_bytes if drop else 0))
+        read.append((week.ingest, week.ingest.drop.raw_bytes if week.ingest.drop else 0))
     if week.clean:
         raw = {o.key: o.bytes for o in week.ingest.outputs} if week.ingest else {}
-        found.append(_stage(week.clean, sum(raw.get(i.key, 0) for i in week.clean.inputs)))
+        read.append((week.clean, sum(raw.get(i.key, 0) for i in week.clean.inputs)))
     if feature:
         sizes = {key: size for w in weeks if w.clean for key, _, size in read_by_feature(w.clean)}
-        found.append(_stage(feature, sum(sizes.get(i.key, 0) for i in feature.inputs)))
-    return tuple(found)
+        read.append((feature, sum(sizes.get(i.key, 0) for i in feature.inputs)))
+    return tuple(_stage(made, size, settings.sla_seconds(made.stage)) for made, size in read)
 
 
-def _stage(made: Manifest, bytes_read: int) -> StageFacts:
+def _stage(made: Manifest, bytes_read: int, sla_seconds: float) -> StageFacts:
     run = made.run
     return StageFacts(
         stage=made.stage,
@@ -158,7 +156,7 @@ def _stage(made: Manifest, bytes_read: int) -> StageFacts:
         finished=run.finished,
         seconds=run.seconds.get("total", 0.0),
         steps={name: seconds for name, seconds in run.seconds.items() if name != "total"},
-        sla_seconds=SLA_SECONDS[made.stage],
+        sla_seconds=sla_seconds,
         cpu_seconds=run.cpu_seconds,
         peak_memory_bytes=run.peak_memory_bytes,
         bytes_read=bytes_read,
