@@ -9,6 +9,8 @@ VENV := .venv
 PY := $(VENV)/bin/python
 EVENTLOG := $(VENV)/bin/eventlog
 PYTEST := $(PY) -m pytest
+# As many processes as cores; each takes tests from the others' ends when its own are done.
+PARALLEL := -n auto --dist worksteal
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 KERNEL_SOURCES := kernel/Cargo.toml kernel/Cargo.lock kernel/pyproject.toml $(wildcard kernel/src/*.rs)
 # Pins stay as they are in the lock files; `make lock UPGRADE=--upgrade` moves them.
@@ -58,11 +60,11 @@ run: $(VENV)/.kernel ## drops in DATA (default: a sample) become clean data and 
 
 test: $(VENV)/.dev ## unit, property and integration tests (the last where a container engine answers)
 	@echo "running the tests"
-	@$(PYTEST) -m 'not spark and not faults_full and not chart'
+	@$(PYTEST) $(PARALLEL) -m 'not spark and not faults_full and not images and not chart and not e2e'
 
 test-integration: $(VENV)/.dev ## integration tests against a real MinIO; fails where no container engine answers
 	@echo "running the integration tests"
-	@$(PYTEST) -m integration --require-integration
+	@$(PYTEST) $(PARALLEL) -m integration --require-integration
 
 test-spark: $(VENV)/.spark ## the Spark examples (needs Java)
 	@echo "running the tests that need Spark"
@@ -70,7 +72,7 @@ test-spark: $(VENV)/.spark ## the Spark examples (needs Java)
 
 test-faults: $(VENV)/.dev ## the publish protocol under every fault, all of the matrix (a quarter of an hour)
 	@echo "running the fault matrix"
-	@$(PYTEST) tests/faults
+	@$(PYTEST) $(PARALLEL) tests/faults
 
 test-kernel: $(VENV)/.dev ## the native kernel's own tests and lints (needs cargo)
 	@command -v cargo >/dev/null || { echo "cargo is not there: install Rust (rustup, or Debian's cargo) to work on the kernel"; exit 1; }
@@ -122,6 +124,7 @@ lock: $(VENV)/.dev ## the lock files, from pyproject.toml
 	@$(PIP) install uv
 	@$(UV_COMPILE) pyproject.toml -o requirements.lock
 	@$(UV_COMPILE) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+	@$(UV_COMPILE) --group images -c requirements-dev.lock -o requirements-images.lock
 	@$(UV_COMPILE) --group spark -o requirements-spark.lock
 	@$(UV_COMPILE) bench/requirements.in -c requirements.lock -o bench/requirements.lock
 
@@ -142,7 +145,7 @@ lint-images: $(VENV)/.dev ## hadolint over the Dockerfiles
 
 test-images: $(VENV)/.dev images ## each image as the workflow starts it, against a real MinIO; needs a container engine
 	@echo "running the tests of the images"
-	@IMAGES="$(IMAGES)" $(PYTEST) -m images --require-integration tests/images
+	@IMAGE_REGISTRY=$(IMAGE_REGISTRY) IMAGE_TAG=$(IMAGE_TAG) $(PYTEST) -m images --require-integration tests/images
 
 bench: $(VENV)/.kernel $(BENCH_VENV)/.setup ## ours beside DuckDB, pandas, Polars and Spark (an hour): bench/results.md
 	@$(BENCH_VENV)/bin/python -m bench.run $(BENCH_DROPS) $(BENCH)

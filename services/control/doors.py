@@ -1,11 +1,16 @@
 """The commands that read a lake: find, then show as tables or as one JSON document; the exit code."""
 
+from dataclasses import asdict
 from pathlib import Path
 
+from services.contracts import layout
 from services.contracts.errors import UsageError
-from services.control import bucket, doctor, plan, report, status, verdict, workflow_plan
+from services.control import accept, bucket, doctor, plan, push, status, verdict, workflow_plan
 from services.control.terminal import emit, emit_json
 from services.lake.store import Store, open_store
+from services.lake.weeks import known_weeks
+from services.runtime import metrics
+from services.runtime.outputs import leave_outputs
 from services.runtime.settings import Settings
 
 
@@ -18,6 +23,7 @@ def show_plan(
     span = plan.Span.of(first, last)
     found = plan.plan(settings, open_store(settings.source), _lake_if_there(settings.lake), span)
     if settings.outputs:
+        metrics.push_start(settings, "workflow", None)
         workflow_plan.leave_plan(settings, found, dry_run=dry_run == "true")
     else:
         emit_json(found.to_json()) if as_json else emit(*plan.show(found))
@@ -40,10 +46,49 @@ def show_status(settings: Settings, *, as_json: bool) -> int:
     return 0
 
 
-def show_report(settings: Settings, *, as_json: bool) -> int:
+def show_report(settings: Settings, *, as_json: bool, html: Path | None = None, publish: bool = False) -> int:
+    """One week to stdout; with `html` its page into that file, with `publish` what is due into the lake."""
+    from services.control.report import terminal
+    from services.control.report.gather import gather
+
     lake = open_store(settings.lake)
-    week = report.find(settings, lake)
-    emit_json(report.to_json(week)) if as_json else emit(*report.show(settings, lake, week))
+    found = gather(settings, lake)
+    if publish:
+        from services.control.report.publish import publish_due
+
+        publish_due(settings, lake)
+        address = f"{lake.url.rstrip('/')}/{layout.report_key(found.week, 'html')}"
+        leave_outputs(settings, {"report-address": address})
+    if html:
+        from services.control.report.page import page
+
+        _write_page(html, page(found))
+    emit_json(found.to_json()) if as_json else emit(*terminal.show(found, lake.url))
+    return 0
+
+
+def show_accept(settings: Settings, *, as_json: bool, reason: str) -> int:
+    from services.control.report.publish import publish_after_run
+
+    lake = open_store(settings.lake)
+    accepted = accept.accept_week(settings, lake, reason)
+    if settings.pushgateway and settings.week == known_weeks(lake)[-1]:
+        push.push_week(settings, lake)  # its alerts end now, not with the next run
+    publish_after_run(settings, lake)  # its report says so too
+    said = f"week {accepted.week} accepted: {accepted.reason} ({', '.join(accepted.findings)})"
+    emit_json(asdict(accepted)) if as_json else emit(said)
+    return 0
+
+
+def show_push(settings: Settings, *, as_json: bool) -> int:
+    stages = push.push_week(settings, open_store(settings.lake))
+    emit_json({"job": settings.push_job, "stages": stages}) if as_json else emit(f"pushed: {', '.join(stages)}")
+    return 0
+
+
+def show_delete(settings: Settings, *, as_json: bool) -> int:
+    metrics.delete(settings)
+    emit_json({"job": settings.push_job}) if as_json else emit(f"deleted: job {settings.push_job}")
     return 0
 
 
@@ -51,6 +96,13 @@ def show_doctor(settings: Settings, *, as_json: bool) -> int:
     checks = doctor.doctor(settings)
     emit_json([check._asdict() for check in checks]) if as_json else emit(doctor.show(checks))
     return doctor.exit_code(checks)
+
+
+def _write_page(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as refused:
+        raise UsageError(f"--html={path}: cannot be written ({refused.strerror}); name another file") from refused
 
 
 def _lake_if_there(url: str) -> Store | None:
