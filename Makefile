@@ -41,7 +41,7 @@ BENCH_DROPS = $(if $(DATA),--drop $(if $(filter auto,$(WEEK)),$(wildcard $(DATA)
 .PHONY: images lint-images test-images e2e
 
 help: ## list these commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
 	@echo
 	@echo "  make run DATA=drops LAKE=lake WEEK=2024-05-10    DATA and LAKE: folders or s3://bucket/prefix"
 
