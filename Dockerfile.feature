@@ -21,6 +21,7 @@ COPY pyproject.toml /build/
 COPY services/__init__.py /build/services/
 COPY services/contracts /build/services/contracts
 COPY services/lake /build/services/lake
+COPY services/judgement /build/services/judgement
 COPY services/runtime /build/services/runtime
 COPY services/control /build/services/control
 COPY services/feature /build/services/feature

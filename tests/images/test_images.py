@@ -18,7 +18,7 @@ from tests.integration.lakes import Golden, published
 
 pytestmark = pytest.mark.images
 
-SHARED = {"contracts", "control", "lake", "runtime"}
+SHARED = {"contracts", "control", "judgement", "lake", "runtime"}
 OWN = {"ingest": {"ingest", "sample"}, "clean": {"clean"}, "feature": {"feature"}}
 
 

@@ -14,7 +14,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from services.clean.job import clean
-from services.control import doctor, plan, report, status
+from services.control import doctor, plan, status
+from services.control.report.publish import publish_due
 from services.feature.job import feature
 from services.ingest.job import ingest
 from services.lake.store import open_store
@@ -35,18 +36,19 @@ AREAS = (
     "lake/_control/ingest/week=2024-05-10/manifest.json",
     "lake/_control/clean/week=2024-05-10/manifest.json",
     "lake/_control/feature/manifest.json",
+    "lake/_control/accepted/week=2024-05-10.json",
     "lake/_control/reports/week=2024-05-10/report.html",
     "lake/_control/tmp/doctor-probe",
     "lake2/raw/event_log/week=2024-05-10/pn=I13/2024-05-10_I13.parquet",
     "somewhere-else",
 )
 # r: may read, w: may read and write, -: neither; in the order of AREAS.
-#              drops raw  quar clean feat c/in c/cl c/fe rep  tmp  lake2 else
+#              drops raw  quar clean feat c/in c/cl c/fe c/ac rep  tmp  lake2 else
 MATRIX = {
-    "ingest": "  r    w    w    -    -    w    -    -    -    -    -    -",
-    "clean": "   -    r    -    w    -    r    w    -    -    -    -    -",
-    "feature": " -    -    -    r    w    -    r    w    -    -    -    -",
-    "control": " -    -    -    -    -    r    r    r    w    w    -    -",
+    "ingest": "  r    w    w    -    -    w    r    r    r    r    r    -    -",
+    "clean": "   -    r    -    w    -    r    w    r    r    r    r    -    -",
+    "feature": " -    -    -    r    w    r    r    w    r    r    r    -    -",
+    "control": " -    -    -    -    r    r    r    r    r    w    w    -    -",
 }
 
 
@@ -141,7 +143,7 @@ def test_each_stage_does_its_work_with_its_own_policy_and_control_its(
     become("control")
     lake = open_store(settings.lake)
     assert [week.ingest.generation for week in status.status(settings, lake).weeks] == [2, 2]
-    assert report.show(settings, lake, report.find(settings, lake))
+    assert publish_due(settings, lake) == [WEEK, NEXT_WEEK]
     assert [check for check in doctor.doctor(settings) if not check.good] == []
 
 
