@@ -119,9 +119,10 @@ check: $(VENV)/.dev ## lint, format, types, imports, generated files: what CI ho
 	say "docs/data.md: what the schemas say" docs; \
 	if [ -n "$$failed" ]; then echo "$${#failed} of 5 checks failed"; exit 1; else echo "all checks passed"; fi
 
-docs: $(VENV)/.setup ## docs/data.md from the schemas
-	@echo "writing docs/data.md"
+docs: $(VENV)/.setup ## docs/data.md from the schemas, the chart's schema from the settings
+	@echo "writing docs/data.md, helm/values.schema.json"
 	@$(PY) -m services.contracts.document > docs/data.md
+	@$(PY) -m tests.chart.values_schema
 
 lock: $(VENV)/.dev ## the lock files, from pyproject.toml
 	@echo "resolving; pins stay unless UPGRADE=--upgrade is given"
