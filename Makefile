@@ -33,6 +33,7 @@ BENCH_DROPS = $(if $(DATA),--drop $(if $(filter auto,$(WEEK)),$(wildcard $(DATA)
 
 .PHONY: help setup run test test-integration test-spark test-faults test-kernel check docs lock clean bench bench-scale bench-profile
 .PHONY: images lint-images test-images e2e
+.PHONY: test-browser
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -63,6 +64,12 @@ test: $(VENV)/.dev ## unit, property and integration tests (the last where a con
 test-integration: $(VENV)/.dev ## integration tests against a real MinIO; fails where no container engine answers
 	@echo "running the integration tests"
 	@$(PYTEST) -m integration --require-integration
+
+test-browser: $(VENV)/.dev ## the report in a real browser; fails where Chromium is not installed
+	@command -v chromium chromium-browser google-chrome >/dev/null || \
+		{ echo "chromium is not there: install it (Debian: apt install chromium fonts-dejavu-core)"; exit 1; }
+	@echo "opening the report in Chromium"
+	@$(PYTEST) -m browser tests/browser
 
 test-spark: $(VENV)/.spark ## the Spark examples (needs Java)
 	@echo "running the tests that need Spark"
