@@ -22,12 +22,20 @@ DATA ?=
 LAKE ?= lake
 WEEK ?= auto
 
+# Names of the images: $(IMAGE_REGISTRY)eventlog-ingest:$(IMAGE_TAG); a registry ends in a slash.
+IMAGE_REGISTRY ?=
+IMAGE_TAG ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+BASE_IMAGE ?= python:3.11-slim-bookworm
+IMAGES = $(foreach stage,ingest clean feature,$(IMAGE_REGISTRY)eventlog-$(stage):$(IMAGE_TAG))
+
 BENCH_VENV := .venv-bench
 # Options for the bench, such as BENCH='--rows 1000000x3 --skip spark'; `python -m bench.run --help` lists them.
 BENCH ?=
 BENCH_DROPS = $(if $(DATA),--drop $(if $(filter auto,$(WEEK)),$(wildcard $(DATA)/????-??-??),$(DATA)/$(WEEK)))
 
 .PHONY: help setup run test test-integration test-spark test-faults test-kernel check docs lock clean bench bench-scale bench-profile
+.PHONY: images lint-images test-images e2e
+.PHONY: test-browser
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -53,11 +61,17 @@ run: $(VENV)/.kernel ## drops in DATA (default: a sample) become clean data and 
 
 test: $(VENV)/.dev ## unit, property and integration tests (the last where a container engine answers)
 	@echo "running the tests"
-	@$(PYTEST) $(PARALLEL) -m 'not spark and not faults_full'
+	@$(PYTEST) $(PARALLEL) -m 'not (spark or faults_full or chart or images or e2e)'
 
 test-integration: $(VENV)/.dev ## integration tests against a real MinIO; fails where no container engine answers
 	@echo "running the integration tests"
 	@$(PYTEST) $(PARALLEL) -m integration --require-integration
+
+test-browser: $(VENV)/.dev ## the report in a real browser; fails where Chromium is not installed
+	@command -v chromium chromium-browser google-chrome >/dev/null || \
+		{ echo "chromium is not there: install it (Debian: apt install chromium fonts-dejavu-core)"; exit 1; }
+	@echo "opening the report in Chromium"
+	@$(PYTEST) -m browser tests/browser
 
 test-spark: $(VENV)/.spark ## the Spark examples (needs Java)
 	@echo "running the tests that need Spark"
@@ -72,6 +86,30 @@ test-kernel: $(VENV)/.dev ## the native kernel's own tests and lints (needs carg
 	@echo "cargo test, clippy, fmt"
 	@cd kernel && PYO3_PYTHON=$(CURDIR)/$(PY) cargo test --locked --quiet && \
 		cargo clippy --locked --quiet --all-targets -- -D warnings && cargo fmt --check
+
+TOOLS := .tools
+.PHONY: test-chart kind-up kind-down
+
+test-chart: $(VENV)/.dev ## charts and workflow files: rendered, linted, held against schemas (needs helm, argo, Go)
+	@missing=; for tool in helm argo go; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
+	if [ -n "$$missing" ]; then echo "not on the PATH:$$missing (helm.sh, the releases of Argo Workflows, go.dev)"; exit 1; fi
+	@$(MAKE) $(TOOLS)/kubeconform $(TOOLS)/schemas
+	@echo "rendering and checking the charts"
+	@PATH="$(abspath $(TOOLS)):$$PATH" $(PYTEST) tests/chart
+
+$(TOOLS)/kubeconform:
+	@echo "building kubeconform"
+	@GOBIN=$(abspath $(TOOLS)) go install github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0
+
+$(TOOLS)/schemas: tests/chart/schemas.py | $(VENV)/.dev
+	@echo "making the schemas of Kubernetes and Argo"
+	@rm -rf $@ && $(PY) $< $@
+
+kind-up: $(VENV)/.kernel ## kind, Argo, a devstack and the pipeline on this machine, with a sample drop (needs kind, docker, kubectl, helm)
+	@helm/kind-up.sh
+
+kind-down: ## remove what kind-up made, the lake in it too
+	@kind delete cluster --name eventlog
 
 check: $(VENV)/.dev ## lint, format, types, imports, generated files: what CI holds
 	@failed=; \
@@ -95,6 +133,25 @@ lock: $(VENV)/.dev ## the lock files, from pyproject.toml
 	@$(UV_COMPILE) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
 	@$(UV_COMPILE) --group spark -o requirements-spark.lock
 	@$(UV_COMPILE) bench/requirements.in -c requirements.lock -o bench/requirements.lock
+
+images: ## container images of the three stages; IMAGE_REGISTRY, IMAGE_TAG and BASE_IMAGE choose others
+	@for stage in ingest clean feature; do \
+		echo "building $(IMAGE_REGISTRY)eventlog-$$stage:$(IMAGE_TAG)"; \
+		docker build --quiet --network=host --file Dockerfile.$$stage --build-arg BASE_IMAGE=$(BASE_IMAGE) \
+			--build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null || echo unknown)" \
+			--tag $(IMAGE_REGISTRY)eventlog-$$stage:$(IMAGE_TAG) . >/dev/null; \
+	done
+	@for image in $(IMAGES); do \
+		echo "$$image is ready: $$(($$(docker image inspect --format '{{.Size}}' "$$image") / 1000000)) MB"; \
+	done
+
+lint-images: $(VENV)/.dev ## hadolint over the Dockerfiles
+	@echo "hadolint: Dockerfiles"
+	@$(VENV)/bin/hadolint Dockerfile.*
+
+test-images: $(VENV)/.dev images ## each image as the workflow starts it, against a real MinIO; needs a container engine
+	@echo "running the tests of the images"
+	@IMAGES="$(IMAGES)" $(PYTEST) -m images --require-integration tests/images
 
 bench: $(VENV)/.kernel $(BENCH_VENV)/.setup ## ours beside DuckDB, pandas, Polars and Spark (an hour): bench/results.md
 	@$(BENCH_VENV)/bin/python -m bench.run $(BENCH_DROPS) $(BENCH)
