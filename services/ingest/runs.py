@@ -4,6 +4,7 @@ A run comes from consecutive rows of one file, so runs in file order, each sorte
 the rows of a device in the order of their identity.
 """
 
+import mmap
 import threading
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
@@ -54,11 +55,13 @@ def write_run(rows: pa.Table, kept: np.ndarray, path: Path, take: Take) -> Run:
 
 
 class OpenRun:
-    """A run mapped into memory, to be read by several threads: its rows are in the file cache, not in the heap."""
+    """A run mapped into memory, to be read by several threads."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self._reader = pa.ipc.open_file(pa.memory_map(str(run.path)))
+        with run.path.open("rb") as file:
+            self._memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self._reader = pa.ipc.open_file(pa.py_buffer(self._memory))
         self._lock = threading.Lock()
 
     def rows_of(self, pn: str) -> "Sorted | None":
@@ -67,6 +70,10 @@ class OpenRun:
             return None
         with self._lock:
             return Sorted(self._reader.get_batch(self.run.batches[pn]))
+
+    def release(self) -> None:
+        """Give back the memory of what was read; it stays in the file cache and may be read again."""
+        self._memory.madvise(mmap.MADV_DONTNEED)
 
 
 class Sorted:
@@ -118,6 +125,8 @@ def merged(runs: list[OpenRun], pn: str, take: Take) -> Iterator[pa.Table]:
         elif limit is not None:  # one device fills the windows: run after run, its rows are in order already
             for rows in left:
                 yield from (pa.Table.from_batches([part]) for part in rows.take_device(limit))
+        for run in runs:
+            run.release()
 
 
 def _by_device(parts: list[pa.RecordBatch], take: Take) -> pa.Table:

@@ -119,13 +119,18 @@ def _batches(handle: pa.NativeFile, task: Task) -> Iterator[pa.RecordBatch]:
 
 def _dictionary_bytes(handle: pa.NativeFile, task: Task) -> float:
     """Mean size of the values in a row's dictionaries: a few large ones, repeated, look small in a footer."""
-    texts = [field.name for field in task.file.schema if is_text(plain(field.type)) or is_binary(plain(field.type))]
+    metadata = task.file.metadata
+    texts = {field.name for field in task.file.schema if is_text(plain(field.type)) or is_binary(plain(field.type))}
     reader = pq.ParquetFile(
-        handle, metadata=task.file.metadata, read_dictionary=texts, buffer_size=_PEEK, pre_buffer=False
+        handle, metadata=metadata, read_dictionary=sorted(texts), buffer_size=_PEEK, pre_buffer=False
     )
     largest = 1.0
     for group in task.groups:
-        for first in islice(reader.iter_batches(1, row_groups=[group], columns=texts, use_threads=False), 1):
+        chunks = [metadata.row_group(group).column(c) for c in range(metadata.num_columns)]
+        # Only these: a page of a column without a dictionary may hold megabytes, all to be unpacked for one row.
+        columns = [chunk.path_in_schema for chunk in chunks if chunk.has_dictionary_page]
+        columns = [name for name in columns if name in texts]
+        for first in islice(reader.iter_batches(1, row_groups=[group], columns=columns, use_threads=False), 1):
             dictionaries = [column.dictionary for column in first.columns if pa.types.is_dictionary(column.type)]
             largest = max(largest, sum(values.nbytes / max(len(values), 1) for values in dictionaries))
     return largest
