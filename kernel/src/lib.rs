@@ -58,7 +58,10 @@ fn read_events<'py>(
 /// `places` (int64, without nulls) count over all chunks; the result is binary. Raises ValueError for chunks that are no
 /// strings, RuntimeError for a place that is not there and for more than 2 GiB.
 #[pyfunction]
-fn take_strings<'py>(chunks: Vec<Bound<'py, PyAny>>, places: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+fn take_strings<'py>(
+    chunks: Vec<Bound<'py, PyAny>>,
+    places: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
     let py = places.py();
     let chunks = chunks.iter().map(imported_array).collect::<PyResult<Vec<_>>>()?;
     let places = imported_array(places)?;

@@ -4,6 +4,7 @@ Read it top to bottom: sweep the partitions for whole devices, read their events
 """
 
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -140,14 +141,17 @@ class _Build:
 
     def _read(self, group: Group, kernel: Kernel, tally: Tally) -> pa.Table:
         """A row group with what its events say."""
-        read = []
+        read: list[pa.Table] = []
+        unusable: Counter[tuple[str, int | None]] = Counter()
         with self._lake.open(group.key, group.etag) as handle:
             for batch in group_batches(handle, group.metadata, group.ordinal, _RAW_COLUMNS):
                 events = kernel.read(batch, self._rules)
-                tally.saw_raw(group.pn, pa.chunked_array([batch["source_file"]]), events)
                 columns = {name: batch[name] for name in _RAW_COLUMNS if name not in ("ts", "eventdate")}
                 read.append(pa.table(columns | {name: events.columns[name] for name in events.columns.schema.names}))
-        return pa.concat_tables(read)
+                unusable.update(events.unusable)
+        rows = pa.concat_tables(read)
+        tally.saw_raw(group.pn, rows, unusable)
+        return rows
 
     def _write_devices(self, devices: Devices, tally: Tally, writers: PartitionWriters) -> int:
         """Judge whole devices and hand what stays to the writers; the sum of `copies` of what stays."""
