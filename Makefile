@@ -94,7 +94,7 @@ lock: $(VENV)/.dev ## the lock files, from pyproject.toml
 	@$(UV_COMPILE) --group spark -o requirements-spark.lock
 	@$(UV_COMPILE) bench/requirements.in -c requirements.lock -o bench/requirements.lock
 
-bench: $(VENV)/.kernel $(BENCH_VENV)/.setup ## ours beside DuckDB, pandas, Polars and Spark (an hour): bench/results.md
+bench: $(VENV)/.kernel $(BENCH_VENV)/.setup ## ours beside DuckDB, pandas, Polars and Spark (20 minutes): bench/results.md
 	@$(BENCH_VENV)/bin/python -m bench.run $(BENCH_DROPS) $(BENCH)
 
 bench-scale: $(VENV)/.kernel $(BENCH_VENV)/.setup ## time and memory from 1 to 40 million rows (half an hour): bench/scale.md
