@@ -163,7 +163,7 @@ e2e: $(VENV)/.dev ## the chart on the cluster of KUBECONFIG; IMAGE_LOADER='kind 
 	@echo "running the workflow on the cluster of $${KUBECONFIG:-~/.kube/config}, in a namespace of its own (some ten minutes)"
 	@IMAGE_REGISTRY=$(IMAGE_REGISTRY) IMAGE_TAG=$(IMAGE_TAG) $(PYTEST) -n $(E2E_PARALLEL) -m e2e --durations=0 tests/e2e $(E2E)
 
-bench: $(VENV)/.kernel $(BENCH_VENV)/.setup ## ours beside DuckDB, pandas, Polars and Spark (an hour): bench/results.md
+bench: $(VENV)/.kernel $(BENCH_VENV)/.setup ## ours beside DuckDB, pandas, Polars and Spark (20 minutes): bench/results.md
 	@$(BENCH_VENV)/bin/python -m bench.run $(BENCH_DROPS) $(BENCH)
 
 bench-scale: $(VENV)/.kernel $(BENCH_VENV)/.setup ## time and memory from 1 to 40 million rows (half an hour): bench/scale.md

@@ -56,7 +56,7 @@ class Settings(BaseSettings):
     scratch: Path | None = None
     """Folder for temporary files of an S3 lake, by default the system's; a local lake uses its own disk."""
     kernel: Literal["auto", "native", "python"] = "auto"
-    """What reads ev: the compiled kernel, or Python; auto: the compiled one where it is installed."""
+    """What reads and sorts events: the compiled kernel, or Python; auto: the compiled one where it is installed."""
     on_bad_file: Literal["stop", "skip"] = "stop"
     """What ingest does about a source file that cannot be taken."""
     settle_seconds: int = Field(default=0, ge=0)
