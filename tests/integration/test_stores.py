@@ -191,7 +191,7 @@ def test_a_run_that_is_killed_half_way_is_finished_by_the_next(
     victim.send_signal(signal.SIGSTOP)
     while not present(prefix):
         victim.send_signal(signal.SIGCONT)
-        time.sleep(0.005)
+        time.sleep(0.01)
         victim.send_signal(signal.SIGSTOP)
         assert victim.poll() is None, victim.communicate()[1]
     victim.send_signal(signal.SIGKILL)
@@ -229,7 +229,7 @@ def test_an_interrupted_run_says_so_and_the_next_one_finishes(
     victim = start("run", "--source", drops, "--lake", f"{bucket.url}/lake")
     while not bucket.names("lake/_control/"):
         assert victim.poll() is None
-        time.sleep(0.005)
+        time.sleep(0.01)
     victim.send_signal(signal.SIGTERM)
     _, err = victim.communicate(timeout=60)
     assert victim.returncode == 128 + signal.SIGTERM, err
