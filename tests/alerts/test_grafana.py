@@ -50,7 +50,10 @@ def test_it_has_the_expressions_that_were_tested() -> None:
     for alert in ALERTS:
         query, threshold = RULES[alert.name]["data"]
         assert query["model"]["expr"] == alert.expr
-        assert (threshold["model"]["expression"], RULES[alert.name]["condition"]) == (query["refId"], threshold["refId"])
+        assert (threshold["model"]["expression"], RULES[alert.name]["condition"]) == (
+            query["refId"],
+            threshold["refId"],
+        )
         assert RULES[alert.name]["for"] == alert.hold
 
 
