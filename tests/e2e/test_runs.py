@@ -28,7 +28,7 @@ def test_a_week_submitted_as_the_notes_say_gives_the_bytes_of_a_local_run(
     ours = release(f"weekly-{how}")
     ours.upload(chain)
     _paste(ours.install(), how)
-    [run] = ours.workflows()
+    [run] = wait_for("the run that was submitted", ours.workflows, lambda: ours.namespace.kubectl("get", "workflows"))
     assert run.finished() == "Succeeded", run.explained()
     assert ours.published() == chain.published()
     facts = {step.template: step.outputs for step in run.steps(*STAGES)}
