@@ -13,7 +13,7 @@ SCHEMA = Path(__file__).parents[2] / "helm/values.schema.json"
 # What the workflow says itself, or a container knows by itself.
 OF_THE_RUN = {
     "week", "force", "memory_limit", "scratch", "push_job", "run_id", "attempt", "termination_log", "outputs",
-    "workflow_status", "workflow_failures",
+    "workflow_status", "workflow_failures", "workflow_duration",
 }  # fmt: skip
 # Where a pod needs more than the program asks for: it has no folder of its own.
 _NARROWER: dict[str, dict[str, Any]] = {
