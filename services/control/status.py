@@ -12,11 +12,12 @@ from services.contracts import layout
 from services.contracts.layout import Stage
 from services.contracts.manifest import Figures, Manifest
 from services.control.terminal import count, percent, sparkline, table
-from services.control.weeks import Week, changes, clean_files, raw_files, read_weeks, unfinished
+from services.control.weeks import changes, clean_files, raw_files, read_weeks, unfinished
 from services.judgement.judge import Judgement, judge_all
 from services.lake.claim import read_claim
 from services.lake.publish import read_manifest
 from services.lake.store import Store
+from services.lake.weeks import Week
 from services.runtime.gates import beyond_gates
 from services.runtime.settings import Settings
 

@@ -5,8 +5,8 @@ from statistics import median
 
 from services.contracts.manifest import Counts, Figures
 from services.control.report.facts import Columns, Comparison, Part, PastWeek
-from services.control.weeks import Week
 from services.judgement.judge import Judgement
+from services.lake.weeks import Week
 
 _MEDIAN_OF = 8
 """Weeks: the history that the alerts look at too."""

@@ -12,12 +12,12 @@ from services.control.report import comparison
 from services.control.report.cost import cost
 from services.control.report.devices import error_movers
 from services.control.report.facts import Drop, Report, StageFacts, State, Verdict
-from services.control.weeks import Week, known_weeks, read_week
 from services.judgement.accepted import read_accepted
 from services.judgement.judge import Judgement, judged
 from services.judgement.week import WeekFacts
 from services.lake.publish import read_manifest
 from services.lake.store import Store
+from services.lake.weeks import Week, known_weeks, read_week
 from services.runtime.settings import Settings
 
 WEEKS_READ = 53

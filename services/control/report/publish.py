@@ -12,8 +12,8 @@ from services.contracts.errors import PipelineError
 from services.control.report.facts import Report
 from services.control.report.gather import WEEKS_READ, read_published, report_of
 from services.control.report.page import page
-from services.control.weeks import known_weeks
 from services.lake.store import Store
+from services.lake.weeks import known_weeks
 from services.lake.write import json_body, persist
 from services.runtime.settings import Settings
 
