@@ -28,6 +28,10 @@ IMAGE_TAG ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 BASE_IMAGE ?= python:3.11-slim-bookworm
 IMAGES = $(foreach stage,ingest clean feature,$(IMAGE_REGISTRY)eventlog-$(stage):$(IMAGE_TAG))
 
+# Runs of the workflow side by side on the cluster, and more options for pytest, such as E2E='-k corrupt'.
+E2E_PARALLEL ?= 4
+E2E ?=
+
 BENCH_VENV := .venv-bench
 # Options for the bench, such as BENCH='--rows 1000000x3 --skip spark'; `python -m bench.run --help` lists them.
 BENCH ?=
@@ -38,7 +42,7 @@ BENCH_DROPS = $(if $(DATA),--drop $(if $(filter auto,$(WEEK)),$(wildcard $(DATA)
 .PHONY: test-browser
 
 help: ## list these commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
 	@echo
 	@echo "  make run DATA=drops LAKE=lake WEEK=2024-05-10    DATA and LAKE: folders or s3://bucket/prefix"
 
@@ -61,7 +65,7 @@ run: $(VENV)/.kernel ## drops in DATA (default: a sample) become clean data and 
 
 test: $(VENV)/.dev ## unit, property and integration tests (the last where a container engine answers)
 	@echo "running the tests"
-	@$(PYTEST) $(PARALLEL) -m 'not spark and not faults_full and not chart and not alerts and not browser'
+	@$(PYTEST) $(PARALLEL) -m 'not (spark or faults_full or chart or alerts or images or e2e or browser)'
 
 test-integration: $(VENV)/.dev ## integration tests against a real MinIO; fails where no container engine answers
 	@echo "running the integration tests"
@@ -145,6 +149,7 @@ lock: $(VENV)/.dev ## the lock files, from pyproject.toml
 	@$(PIP) install uv
 	@$(UV_COMPILE) pyproject.toml -o requirements.lock
 	@$(UV_COMPILE) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+	@$(UV_COMPILE) --group images -c requirements-dev.lock -o requirements-images.lock
 	@$(UV_COMPILE) --group spark -o requirements-spark.lock
 	@$(UV_COMPILE) bench/requirements.in -c requirements.lock -o bench/requirements.lock
 
@@ -165,7 +170,11 @@ lint-images: $(VENV)/.dev ## hadolint over the Dockerfiles
 
 test-images: $(VENV)/.dev images ## each image as the workflow starts it, against a real MinIO; needs a container engine
 	@echo "running the tests of the images"
-	@IMAGES="$(IMAGES)" $(PYTEST) -m images --require-integration tests/images
+	@IMAGE_REGISTRY=$(IMAGE_REGISTRY) IMAGE_TAG=$(IMAGE_TAG) $(PYTEST) -m images --require-integration tests/images
+
+e2e: $(VENV)/.dev ## the chart on the cluster of KUBECONFIG; IMAGE_LOADER='kind load docker-image' brings the images there
+	@echo "running the workflow on the cluster of $${KUBECONFIG:-~/.kube/config}, in a namespace of its own (some ten minutes)"
+	@IMAGE_REGISTRY=$(IMAGE_REGISTRY) IMAGE_TAG=$(IMAGE_TAG) $(PYTEST) -n $(E2E_PARALLEL) -m e2e --durations=0 tests/e2e $(E2E)
 
 bench: $(VENV)/.kernel $(BENCH_VENV)/.setup ## ours beside DuckDB, pandas, Polars and Spark (an hour): bench/results.md
 	@$(BENCH_VENV)/bin/python -m bench.run $(BENCH_DROPS) $(BENCH)

@@ -47,7 +47,10 @@ def show_status(settings: Settings, *, as_json: bool) -> int:
 
 
 def show_report(settings: Settings, *, as_json: bool, html: Path | None = None, publish: bool = False) -> int:
-    """One week to stdout; with `html` its page into that file, with `publish` what is due into the lake."""
+    """One week to stdout; with `html` its page into that file, with `publish` what is due into the lake.
+
+    Where a workflow waits for outputs, stdout is a log of JSON lines and gets no table.
+    """
     from services.control.report import terminal
     from services.control.report.gather import gather
 
@@ -63,7 +66,8 @@ def show_report(settings: Settings, *, as_json: bool, html: Path | None = None, 
         from services.control.report.page import page
 
         _write_page(html, page(found))
-    emit_json(found.to_json()) if as_json else emit(*terminal.show(found, lake.url))
+    if settings.outputs is None:
+        emit_json(found.to_json()) if as_json else emit(*terminal.show(found, lake.url))
     return 0
 
 
