@@ -130,19 +130,19 @@ check: $(VENV)/.dev ## lint, format, types, imports, generated files: what CI ho
 	say() { echo "$$1"; shift; "$$@" || failed="$$failed."; }; \
 	docs() { $(PY) -m services.contracts.document | diff docs/data.md - || { echo "run 'make docs'"; false; }; }; \
 	monitoring() { made=$$(mktemp -d) && $(PY) -m monitoring $$made && for file in $$(cd $$made && find . -type f); do \
-		diff $$made/$$file helm/$$file >/dev/null || { echo "helm/$$file: run 'make docs'"; return 1; }; done; }; \
+		diff $$made/$$file $$file >/dev/null || { echo "$$file: run 'make docs'"; return 1; }; done; }; \
 	say "ruff check: lint" $(PY) -m ruff check --quiet --output-format concise .; \
 	say "ruff format: layout" $(PY) -m ruff format --check --quiet --output-format concise .; \
 	say "mypy --strict: types" $(PY) -m mypy --no-error-summary; \
 	say "lint-imports: who may know whom" $(VENV)/bin/lint-imports --no-logo; \
 	say "docs/data.md: what the schemas say" docs; \
-	say "helm/rules, grafana, dashboards: what monitoring/ says" monitoring; \
+	say "docs/monitoring.md, helm/rules, grafana, dashboards: what monitoring/ says" monitoring; \
 	if [ -n "$$failed" ]; then echo "$${#failed} of 6 checks failed"; exit 1; else echo "all checks passed"; fi
 
-docs: $(VENV)/.dev ## docs/data.md from the schemas; alerts and dashboard in helm/ from monitoring/
-	@echo "writing docs/data.md, helm/rules, helm/grafana, helm/dashboards"
+docs: $(VENV)/.dev ## docs/data.md from the schemas; docs/monitoring.md, alerts and dashboard from monitoring/
+	@echo "writing docs/data.md, docs/monitoring.md, helm/rules, helm/grafana, helm/dashboards"
 	@$(PY) -m services.contracts.document > docs/data.md
-	@$(PY) -m monitoring helm
+	@$(PY) -m monitoring .
 
 lock: $(VENV)/.dev ## the lock files, from pyproject.toml
 	@echo "resolving; pins stay unless UPGRADE=--upgrade is given"

@@ -1,4 +1,4 @@
-"""`python -m monitoring FOLDER` writes what is made of the alerts and the dashboard, as it lies in helm/."""
+"""`python -m monitoring FOLDER` writes what is made of the alerts and the dashboard, as it lies in helm/ and docs/."""
 
 import json
 import sys
@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from monitoring.dashboard import dashboard
+from monitoring.document import document
 from monitoring.grafana import alert_file
 from monitoring.prometheus import rule_file
 
@@ -15,11 +16,12 @@ _MADE = "# Made by `make docs` from monitoring/; change it there.\n"
 
 
 def files() -> dict[str, str]:
-    """Text by path below helm/."""
+    """Text by path in the repository."""
     return {
-        "rules/eventlog.rules.yaml": _yaml(rule_file()),
-        "grafana/alerts.yaml": _yaml(alert_file()),
-        "dashboards/eventlog.json": json.dumps(dashboard(), indent=1, ensure_ascii=False) + "\n",
+        "helm/rules/eventlog.rules.yaml": _yaml(rule_file()),
+        "helm/grafana/alerts.yaml": _yaml(alert_file()),
+        "helm/dashboards/eventlog.json": json.dumps(dashboard(), indent=1, ensure_ascii=False) + "\n",
+        "docs/monitoring.md": document(),
     }
 
 
