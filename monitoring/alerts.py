@@ -129,7 +129,8 @@ def _over_sla(stage: str) -> str:
 _STAGES, _WORKFLOW = 'stage!="workflow"', 'stage="workflow"'
 _FAILED = f'eventlog_status{{status="failed", {_STAGES}, {ANY}}} == 1'
 _UNPUBLISHED = (
-    f"time() - bottomk by (job) (1, eventlog_published_week_timestamp_seconds{{{ANY}}}) > {_threshold('unpublished')}"
+    f"time() - bottomk by (job) (1, min by (job, week) (eventlog_published_week_timestamp_seconds{{{ANY}}})) "
+    f"> {_threshold('unpublished')}"
 )
 
 ALERTS: tuple[Alert, ...] = (
@@ -202,8 +203,8 @@ ALERTS: tuple[Alert, ...] = (
         _UNPUBLISHED,
         "0m",
         "critical",
-        "No week after {{ $labels.week }} has gone through {{ $labels.stage }}, {{ $value | humanizeDuration }} later",
-        "The newest week that went through this stage is older than EVENTLOG_ALERT_UNPUBLISHED_DAYS: nothing ran, or "
+        "No week after {{ $labels.week }} is published, {{ $value | humanizeDuration }} later",
+        "The newest week that went through all stages is older than EVENTLOG_ALERT_UNPUBLISHED_DAYS: nothing ran, or "
         "nothing came.",
         "schedule",
     ),

@@ -186,7 +186,10 @@ def _figures() -> str:
 In the manifests, the metrics (`eventlog_<figure>`) and the report; 0 where the denominator is 0. Each but
 `raw_bytes_previous` can be a gate (`EVENTLOG_GATE_<FIGURE>`): a maximum, for `valid_timestamp_coverage` a minimum.
 
-{_markdown(("figure", "is"), rows)}"""
+{_markdown(("figure", "is"), rows)}
+
+A published week is judged by these and by two more: rows in quarantine per source row, and `event_id_conflicts` per raw
+row. [monitoring.md](monitoring.md) says how, and lists the metrics and alerts."""
 
 
 def _manifest() -> str:

@@ -90,7 +90,9 @@ def _await_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None
             break
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/-/ready", timeout=2):
-                return
+                time.sleep(0.5)
+                if process.poll() is None:  # else another's server answered, and ours found its port taken
+                    return
         except OSError:
             time.sleep(0.1)
     raise AssertionError(f"not ready: {log.read_text()[-2000:]}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -39,6 +40,8 @@ class Stand:
         self._gateway = ExitStack()
         self.gateway = f"127.0.0.1:{self._gateway_port}"
         self.calls: list[Call] = []
+        self.name = uuid.uuid4().hex[:6]
+        """In the jobs of its trials: others may be at work on this machine."""
 
     def start_gateway(self) -> None:
         self._gateway.enter_context(pushgateway(self._folder / "gateway", self._gateway_port))

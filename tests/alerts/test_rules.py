@@ -120,7 +120,7 @@ CASES = (
     Case(
         "EventlogNoWeekPublished",
         _threshold("unpublished", "age_seconds", 600) | _threshold("overdue", "age_seconds", 300),
-        f"No week after {WEEK} has gone through",
+        f"No week after {WEEK} is published",
         {"week": WEEK},
     ),
     Case(

@@ -89,8 +89,10 @@ def _corrupt(pipeline: Pipeline) -> None:
 
 
 def _nothing(pipeline: Pipeline) -> None:
+    """The last run was nine days ago; the gateway knows what it said."""
     pipeline.receive(LATE)
-    pipeline.run(LATE, verdict=False)
+    pipeline.run(LATE, verdict=False, EVENTLOG_PUSHGATEWAY="")
+    assert pipeline.step("push", LATE) == 0, pipeline.log.read_text()[-3000:]
 
 
 def _good(pipeline: Pipeline) -> None:
@@ -171,7 +173,7 @@ def outcomes(
 
 def _tried(trial: Trial, folder: Path, origin: Path, place: Stand) -> float:
     """Seconds from the last step of what is wrong to the call, once it has ended again."""
-    job = f"trial-{trial.name}"
+    job = f"trial-{trial.name}-{place.name}"
     pipeline = Pipeline(folder / "pipeline", origin, job, place.gateway, empty=trial.name == "no-run")
     trial.bad(pipeline)
     done = time.time()
@@ -197,7 +199,7 @@ def test_the_right_alert_arrives_alone_and_ends(trial: Trial, outcomes: dict[str
 @pytest.mark.trials_full
 def test_a_gateway_that_is_down_is_said_and_harms_no_run(origin: Path, tmp_path: Path) -> None:
     with stand(tmp_path / "stand") as place:
-        pipeline = Pipeline(tmp_path / "pipeline", origin, "trial-gateway", place.gateway)
+        pipeline = Pipeline(tmp_path / "pipeline", origin, f"trial-gateway-{place.name}", place.gateway)
         pipeline.receive(BAD)
         pipeline.run(BAD)
         place.stop_gateway()
