@@ -65,7 +65,7 @@ run: $(VENV)/.kernel ## drops in DATA (default: a sample) become clean data and 
 
 test: $(VENV)/.dev ## unit, property and integration tests (the last where a container engine answers)
 	@echo "running the tests"
-	@$(PYTEST) $(PARALLEL) -m 'not (spark or faults_full or chart or alerts or images or e2e)'
+	@$(PYTEST) $(PARALLEL) -m 'not (spark or faults_full or chart or alerts or images or e2e or browser)'
 
 test-integration: $(VENV)/.dev ## integration tests against a real MinIO; fails where no container engine answers
 	@echo "running the integration tests"
