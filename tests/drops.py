@@ -202,6 +202,7 @@ def _assert_manifests(
         "source_rows": sum(len(content) for content in files.values()),
         "raw_rows": len(raw),
         "quarantined_rows": len(quarantine),
+        "erased_rows": 0,
     }
     reasons = quarantine["reason"].value_counts().to_dict()
     assert {reason: n for reason, n in taken.drop.quarantined.items() if n} == reasons

@@ -19,6 +19,9 @@ MAX_ENCODED_PN = 200
 DEVICE_FEATURES = "feature/event_log/device_features.parquet"
 ERROR_EVENTS = "feature/event_log/error_events.parquet"
 TEMPORARY = "_control/tmp"
+ERASURES = "_control/erasures.json"
+"""The devices that were erased: what ingest leaves out."""
+ERASURES_LOCK = "_control/erasures.lock"
 
 _WEEK = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _ZONE = {"ingest": "raw", "clean": "clean"}
@@ -98,4 +101,10 @@ def lock_key(stage: Stage, week: str | None) -> str:
 def week_of_control(key: str) -> str | None:
     """The week whose claim, lock or manifest a key is; None for another key."""
     match = re.fullmatch(r"_control/[a-z]+/week=([0-9-]{10})/[a-z.]+", key)
+    return match[1] if match else None
+
+
+def week_of_zone(key: str) -> str | None:
+    """The week whose data file a key is; None for the feature tables."""
+    match = re.match(r"[a-z]+/event_log/week=([0-9-]{10})/", key)
     return match[1] if match else None

@@ -9,8 +9,9 @@ from services.contracts import layout
 from services.contracts.layout import Stage
 from services.contracts.manifest import Figures, Manifest
 from services.control.terminal import count, percent, table
-from services.control.weeks import Week, changes, clean_files, raw_files, read_weeks, unfinished
+from services.control.weeks import Week, changes, clean_files, raw_files, read_weeks, still_to_erase, unfinished
 from services.lake.claim import read_claim
+from services.lake.erasures import read_erasures
 from services.lake.publish import read_manifest
 from services.lake.store import Store
 from services.runtime.gates import beyond_gates
@@ -98,6 +99,8 @@ def show(found: Status) -> list[Table | str]:
 def _week(settings: Settings, lake: Store, week: Week) -> WeekStatus:
     inputs = raw_files(week.ingest) if week.ingest else {}
     ingest_flags = _changes(week.ingest, settings, "ingest", None)
+    if week.ingest and (still := still_to_erase(read_erasures(lake), week.ingest)):
+        ingest_flags.append(still)
     clean_flags = _changes(week.clean, settings, "clean", inputs)
     figures = week.clean.quality.figures if week.clean and week.clean.quality else None
     flags = [f"ingest: {flag}" for flag in ingest_flags] + [f"clean: {flag}" for flag in clean_flags]

@@ -13,6 +13,8 @@ from services.contracts.source import ExtraColumns, is_binary, raw_name
 from services.contracts.tables import QUARANTINE, raw_schema
 from services.ingest.columns import decoded, ev_text, eventdate_ns, extra_column, pn_text, text, trimmed, ts_text
 from services.ingest.json_text import row_text
+from services.lake.device_rows import without_devices
+from services.lake.erasures import IsErased
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _DETAILS = {
@@ -30,9 +32,13 @@ class Rows(NamedTuple):
     """Raw's columns and `pn`, both service_tag and pn as dictionaries."""
     quarantined: pa.Table
     unusable_eventdates: int
+    erased: int
+    """Rows of erased devices, which are neither raw nor quarantined."""
 
 
-def read_rows(batch: pa.RecordBatch, file: str, first_row: int, extra: ExtraColumns) -> Rows:
+def read_rows(
+    batch: pa.RecordBatch, file: str, first_row: int, extra: ExtraColumns, is_erased: IsErased | None = None
+) -> Rows:
     """Judge and convert a batch whose first row is row `first_row` of the file."""
     numbers = pa.array(np.arange(first_row, first_row + batch.num_rows))
     batch, broken = _without_broken_dictionaries(batch)
@@ -48,7 +54,12 @@ def read_rows(batch: pa.RecordBatch, file: str, first_row: int, extra: ExtraColu
         if len(rows):
             refused.append(_refused(batch, numbers, file, reason, dict.fromkeys(rows.tolist(), "")))
     raw, unusable = _raw(batch, file, numbers, tags, pns, extra)
-    return Rows(raw.filter(pa.array(~(no_tag | bad_pn))) if refused else raw, _in_order(refused), unusable)
+    raw = raw.filter(pa.array(~(no_tag | bad_pn))) if refused else raw
+    if is_erased is None:
+        return Rows(raw, _in_order(refused), unusable, 0)
+    kept, quarantined = (without_devices(rows, is_erased) for rows in (raw, _in_order(refused)))
+    erased = raw.num_rows - kept.num_rows + sum(map(len, refused)) - quarantined.num_rows
+    return Rows(kept, quarantined, unusable, erased)
 
 
 def _raw(

@@ -15,6 +15,7 @@ from services.contracts.source import is_binary, is_text, plain
 from services.ingest.drop import Drop, SourceFile, first_line, parquet_file
 from services.ingest.rows import Rows, read_rows
 from services.ingest.runs import RUN_BYTES, Run, write_run
+from services.lake.erasures import IsErased
 from services.lake.parquet import iter_tables
 from services.lake.scratch import spilling
 from services.lake.store import Store
@@ -46,13 +47,17 @@ class Spilled(NamedTuple):
     """By file."""
     unusable_eventdates: int
     faults: tuple[Fault, ...]
+    erased: int = 0
+    """Rows of erased devices, left out."""
 
 
-def spill(source: Store, drop: Drop, folder: Path, workers: int, shown: Progress) -> Spilled:
+def spill(
+    source: Store, drop: Drop, folder: Path, workers: int, shown: Progress, is_erased: IsErased | None = None
+) -> Spilled:
     """Read the drop into runs, in the order of file and row; what cannot be read becomes a fault."""
     tasks = [task for file in drop.files for task in _tasks(file)]
     with ThreadPoolExecutor(workers) as pool:
-        parts = list(pool.map(lambda task: _spill_task(source, drop, task, folder, shown), tasks))
+        parts = list(pool.map(lambda task: _spill_task(source, drop, task, folder, shown, is_erased), tasks))
     source_rows = Counter({file.name: 0 for file in drop.files})
     for part in parts:
         source_rows.update(part.source_rows)  # a sum of counters forgets files without rows
@@ -62,6 +67,7 @@ def spill(source: Store, drop: Drop, folder: Path, workers: int, shown: Progress
         source_rows=source_rows,
         unusable_eventdates=sum(part.unusable_eventdates for part in parts),
         faults=tuple(dict.fromkeys(fault for part in parts for fault in part.faults)),
+        erased=sum(part.erased for part in parts),
     )
 
 
@@ -77,10 +83,12 @@ def _tasks(file: SourceFile) -> Iterator[Task]:
             first, groups, rows, size = first + rows, [], 0, 0
 
 
-def _spill_task(source: Store, drop: Drop, task: Task, folder: Path, shown: Progress) -> Spilled:
+def _spill_task(
+    source: Store, drop: Drop, task: Task, folder: Path, shown: Progress, is_erased: IsErased | None
+) -> Spilled:
     writer = _TaskWriter(task, folder)
     row = task.first_row
-    unusable = 0
+    unusable = erased = 0
     with source.open(task.file.key, task.file.etag) as handle:
         batches = _batches(handle, task)
         while True:
@@ -91,16 +99,17 @@ def _spill_task(source: Store, drop: Drop, task: Task, folder: Path, shown: Prog
                 return _unreadable(task, reason)
             if batch is None:
                 break
-            rows = read_rows(batch, task.file.name, row, drop.extra)
+            rows = read_rows(batch, task.file.name, row, drop.extra, is_erased)
             writer.add(rows)
             row += batch.num_rows
             unusable += rows.unusable_eventdates
+            erased += rows.erased
             shown.advance(batch.num_rows)
     if row - task.first_row != task.rows:
         reason = f"its footer claims {task.rows} rows where {row - task.first_row} can be read"
         return _unreadable(task, reason)
     runs, quarantine = writer.close()
-    return Spilled(runs, quarantine, Counter({task.file.name: row - task.first_row}), unusable, ())
+    return Spilled(runs, quarantine, Counter({task.file.name: row - task.first_row}), unusable, (), erased)
 
 
 def _unreadable(task: Task, reason: str) -> Spilled:

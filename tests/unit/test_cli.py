@@ -10,7 +10,7 @@ import structlog
 from services.cli import app, main
 from tests.drops import NEXT_WEEK, WEEK, ev, row, table
 
-_COMMANDS = ("run", "ingest", "clean", "feature", "plan", "sample", "status", "report", "explain", "doctor")
+_COMMANDS = ("run", "ingest", "clean", "feature", "plan", "sample", "status", "report", "explain", "doctor", "erase")
 
 
 @pytest.fixture
