@@ -77,8 +77,8 @@ class Erased:
     @property
     def exit_code(self) -> int:
         """The worst of all stages; what is left without a failure is a rerun's."""
-        codes = [result.exit_code for result in self.results]
-        return worst([*codes, TemporaryError.exit_code if self.left and not self.dry_run else 0])
+        failed = worst([result.exit_code for result in self.results])
+        return failed or (TemporaryError.exit_code if self.left and not self.dry_run else 0)
 
     def to_json(self) -> dict[str, Any]:
         return {

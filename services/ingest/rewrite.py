@@ -21,6 +21,7 @@ from services.contracts import CONTRACT_VERSION, layout
 from services.contracts.errors import LedgerError, NotReadyError
 from services.contracts.manifest import Drop, Manifest, Output, ledger_gap
 from services.contracts.tables import QUARANTINE, RAW
+from services.ingest.rows import QUARANTINE_PLAIN
 from services.lake.claim import read_claim
 from services.lake.device_rows import rows_in_lake, without_devices
 from services.lake.erasures import IsErased, drop_of, read_erasures
@@ -157,7 +158,10 @@ class _Build:
         names = footer.schema.to_arrow_schema().names
         for group in range(footer.num_row_groups):
             with self._lake.open(source.key, source.etag) as handle:
-                yield without_devices(read_group(handle, footer, group, names), is_erased)
+                rows = read_group(handle, footer, group, names)
+            # Ingest hands the writer plain text of refused rows, and a dictionary's order shows in the bytes.
+            rows = rows.cast(QUARANTINE_PLAIN) if source.key.startswith("quarantine/") else rows
+            yield without_devices(rows, is_erased)
 
     def _finished(self, key: str, schema: pa.Schema, rows: Iterator[pa.Table], partitions: int) -> LocalFile:
         order = RAW.order if key.startswith("raw/") else QUARANTINE.order

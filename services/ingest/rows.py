@@ -24,6 +24,11 @@ _DETAILS = {
     f"{layout.MAX_ENCODED_PN} bytes once encoded",
 }
 
+QUARANTINE_PLAIN = pa.schema(
+    [field.with_type(pa.string()) if pa.types.is_dictionary(field.type) else field for field in QUARANTINE.schema]
+)
+"""Quarantine as ingest makes it; its writer makes the dictionaries."""
+
 
 class Rows(NamedTuple):
     """What became of a batch."""
@@ -159,7 +164,7 @@ def _refused(batch: pa.RecordBatch, numbers: pa.Array, file: str, reason: str, r
             [file] * len(places),
             numbers.take(places),
         ],
-        schema=_QUARANTINE_PLAIN,
+        schema=QUARANTINE_PLAIN,
     )
 
 
@@ -188,10 +193,5 @@ def _python(value: pa.Scalar) -> object:
 
 def _in_order(refused: list[pa.Table]) -> pa.Table:
     if not refused:
-        return _QUARANTINE_PLAIN.empty_table()
+        return QUARANTINE_PLAIN.empty_table()
     return pa.concat_tables(refused).sort_by("source_row")
-
-
-_QUARANTINE_PLAIN = pa.schema(
-    [field.with_type(pa.string()) if pa.types.is_dictionary(field.type) else field for field in QUARANTINE.schema]
-)
