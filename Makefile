@@ -9,6 +9,8 @@ VENV := .venv
 PY := $(VENV)/bin/python
 EVENTLOG := $(VENV)/bin/eventlog
 PYTEST := $(PY) -m pytest
+# As many processes as cores; each takes tests from the others' ends when its own are done.
+PARALLEL := -n auto --dist worksteal
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 KERNEL_SOURCES := kernel/Cargo.toml kernel/Cargo.lock kernel/pyproject.toml $(wildcard kernel/src/*.rs)
 # Pins stay as they are in the lock files; `make lock UPGRADE=--upgrade` moves them.
@@ -51,11 +53,11 @@ run: $(VENV)/.kernel ## drops in DATA (default: a sample) become clean data and 
 
 test: $(VENV)/.dev ## unit, property and integration tests (the last where a container engine answers)
 	@echo "running the tests"
-	@$(PYTEST) -m 'not spark and not faults_full'
+	@$(PYTEST) $(PARALLEL) -m 'not spark and not faults_full'
 
 test-integration: $(VENV)/.dev ## integration tests against a real MinIO; fails where no container engine answers
 	@echo "running the integration tests"
-	@$(PYTEST) -m integration --require-integration
+	@$(PYTEST) $(PARALLEL) -m integration --require-integration
 
 test-spark: $(VENV)/.spark ## the Spark examples (needs Java)
 	@echo "running the tests that need Spark"
@@ -63,7 +65,7 @@ test-spark: $(VENV)/.spark ## the Spark examples (needs Java)
 
 test-faults: $(VENV)/.dev ## the publish protocol under every fault, all of the matrix (a quarter of an hour)
 	@echo "running the fault matrix"
-	@$(PYTEST) tests/faults
+	@$(PYTEST) $(PARALLEL) tests/faults
 
 test-kernel: $(VENV)/.dev ## the native kernel's own tests and lints (needs cargo)
 	@command -v cargo >/dev/null || { echo "cargo is not there: install Rust (rustup, or Debian's cargo) to work on the kernel"; exit 1; }
