@@ -22,15 +22,26 @@ DATA ?=
 LAKE ?= lake
 WEEK ?= auto
 
+# Names of the images: $(IMAGE_REGISTRY)eventlog-ingest:$(IMAGE_TAG); a registry ends in a slash.
+IMAGE_REGISTRY ?=
+IMAGE_TAG ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+BASE_IMAGE ?= python:3.11-slim-bookworm
+IMAGES = $(foreach stage,ingest clean feature,$(IMAGE_REGISTRY)eventlog-$(stage):$(IMAGE_TAG))
+
+# Runs of the workflow side by side on the cluster, and more options for pytest, such as E2E='-k corrupt'.
+E2E_PARALLEL ?= 4
+E2E ?=
+
 BENCH_VENV := .venv-bench
 # Options for the bench, such as BENCH='--rows 1000000x3 --skip spark'; `python -m bench.run --help` lists them.
 BENCH ?=
 BENCH_DROPS = $(if $(DATA),--drop $(if $(filter auto,$(WEEK)),$(wildcard $(DATA)/????-??-??),$(DATA)/$(WEEK)))
 
 .PHONY: help setup run test test-integration test-spark test-faults test-kernel check docs lock clean bench bench-scale bench-profile
+.PHONY: images lint-images test-images e2e
 
 help: ## list these commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
 	@echo
 	@echo "  make run DATA=drops LAKE=lake WEEK=2024-05-10    DATA and LAKE: folders or s3://bucket/prefix"
 
@@ -53,7 +64,7 @@ run: $(VENV)/.kernel ## drops in DATA (default: a sample) become clean data and 
 
 test: $(VENV)/.dev ## unit, property and integration tests (the last where a container engine answers)
 	@echo "running the tests"
-	@$(PYTEST) $(PARALLEL) -m 'not spark and not faults_full'
+	@$(PYTEST) $(PARALLEL) -m 'not spark and not faults_full and not images and not chart and not e2e'
 
 test-integration: $(VENV)/.dev ## integration tests against a real MinIO; fails where no container engine answers
 	@echo "running the integration tests"
@@ -72,6 +83,30 @@ test-kernel: $(VENV)/.dev ## the native kernel's own tests and lints (needs carg
 	@echo "cargo test, clippy, fmt"
 	@cd kernel && PYO3_PYTHON=$(CURDIR)/$(PY) cargo test --locked --quiet && \
 		cargo clippy --locked --quiet --all-targets -- -D warnings && cargo fmt --check
+
+TOOLS := .tools
+.PHONY: test-chart kind-up kind-down
+
+test-chart: $(VENV)/.dev ## charts and workflow files: rendered, linted, held against schemas (needs helm, argo, Go)
+	@missing=; for tool in helm argo go; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
+	if [ -n "$$missing" ]; then echo "not on the PATH:$$missing (helm.sh, the releases of Argo Workflows, go.dev)"; exit 1; fi
+	@$(MAKE) $(TOOLS)/kubeconform $(TOOLS)/schemas
+	@echo "rendering and checking the charts"
+	@PATH="$(abspath $(TOOLS)):$$PATH" $(PYTEST) tests/chart
+
+$(TOOLS)/kubeconform:
+	@echo "building kubeconform"
+	@GOBIN=$(abspath $(TOOLS)) go install github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0
+
+$(TOOLS)/schemas: tests/chart/schemas.py | $(VENV)/.dev
+	@echo "making the schemas of Kubernetes and Argo"
+	@rm -rf $@ && $(PY) $< $@
+
+kind-up: $(VENV)/.kernel ## kind, Argo, a devstack and the pipeline on this machine, with a sample drop (needs kind, docker, kubectl, helm)
+	@helm/kind-up.sh
+
+kind-down: ## remove what kind-up made, the lake in it too
+	@kind delete cluster --name eventlog
 
 check: $(VENV)/.dev ## lint, format, types, imports, generated files: what CI holds
 	@failed=; \
@@ -93,8 +128,32 @@ lock: $(VENV)/.dev ## the lock files, from pyproject.toml
 	@$(PIP) install uv
 	@$(UV_COMPILE) pyproject.toml -o requirements.lock
 	@$(UV_COMPILE) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+	@$(UV_COMPILE) --group images -c requirements-dev.lock -o requirements-images.lock
 	@$(UV_COMPILE) --group spark -o requirements-spark.lock
 	@$(UV_COMPILE) bench/requirements.in -c requirements.lock -o bench/requirements.lock
+
+images: ## container images of the three stages; IMAGE_REGISTRY, IMAGE_TAG and BASE_IMAGE choose others
+	@for stage in ingest clean feature; do \
+		echo "building $(IMAGE_REGISTRY)eventlog-$$stage:$(IMAGE_TAG)"; \
+		docker build --quiet --network=host --file Dockerfile.$$stage --build-arg BASE_IMAGE=$(BASE_IMAGE) \
+			--build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null || echo unknown)" \
+			--tag $(IMAGE_REGISTRY)eventlog-$$stage:$(IMAGE_TAG) . >/dev/null; \
+	done
+	@for image in $(IMAGES); do \
+		echo "$$image is ready: $$(($$(docker image inspect --format '{{.Size}}' "$$image") / 1000000)) MB"; \
+	done
+
+lint-images: $(VENV)/.dev ## hadolint over the Dockerfiles
+	@echo "hadolint: Dockerfiles"
+	@$(VENV)/bin/hadolint Dockerfile.*
+
+test-images: $(VENV)/.dev images ## each image as the workflow starts it, against a real MinIO; needs a container engine
+	@echo "running the tests of the images"
+	@IMAGE_REGISTRY=$(IMAGE_REGISTRY) IMAGE_TAG=$(IMAGE_TAG) $(PYTEST) -m images --require-integration tests/images
+
+e2e: $(VENV)/.dev ## the chart on the cluster of KUBECONFIG; IMAGE_LOADER='kind load docker-image' brings the images there
+	@echo "running the workflow on the cluster of $${KUBECONFIG:-~/.kube/config}, in a namespace of its own (some ten minutes)"
+	@IMAGE_REGISTRY=$(IMAGE_REGISTRY) IMAGE_TAG=$(IMAGE_TAG) $(PYTEST) -n $(E2E_PARALLEL) -m e2e --durations=0 tests/e2e $(E2E)
 
 bench: $(VENV)/.kernel $(BENCH_VENV)/.setup ## ours beside DuckDB, pandas, Polars and Spark (an hour): bench/results.md
 	@$(BENCH_VENV)/bin/python -m bench.run $(BENCH_DROPS) $(BENCH)

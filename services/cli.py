@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -31,6 +32,8 @@ app = typer.Typer(
 )
 config = typer.Typer(help="The settings of this program.", rich_markup_mode=None)
 app.add_typer(config, name="config")
+metrics = typer.Typer(help="What the Pushgateway (EVENTLOG_PUSHGATEWAY) holds of this pipeline.", rich_markup_mode=None)
+app.add_typer(metrics, name="metrics")
 
 Source = Annotated[str | None, typer.Option(help="Where drops arrive: a folder or s3://bucket/prefix.")]
 Lake = Annotated[str | None, typer.Option(help="Where results go: a folder or s3://bucket/prefix.")]
@@ -38,6 +41,7 @@ Week = Annotated[str | None, typer.Option(metavar="YYYY-MM-DD|auto", help="One w
 Force = Annotated[bool, typer.Option("--force", help="Publish a new generation even where nothing changed.")]
 Workers = Annotated[int | None, typer.Option(help="Batches worked on at once; it changes no byte.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+Job = Annotated[str | None, typer.Option(help="Job under which metrics are pushed.")]
 Verbose = Annotated[
     int, typer.Option("-v", "--verbose", count=True, show_default=False, help="Debug logs, and a traceback on failure.")
 ]
@@ -183,12 +187,16 @@ def status(
     return _Call.of(context, verbose, quiet, as_json).do(show_status, {"lake": lake, "week": week})
 
 
-@app.command(epilog="Examples:  eventlog report  |  eventlog report --week 2024-05-10 --json")
+@app.command(epilog="Examples:  eventlog report  |  eventlog report --week 2024-05-10 --html report.html")
 def report(
     context: typer.Context,
     lake: Lake = None,
     week: Week = None,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the week as one HTML page.")] = None,
     *,
+    publish: Annotated[
+        bool, typer.Option("--publish", help="Put the page and its JSON into the lake, of every week that needs it.")
+    ] = False,
     as_json: Json = False,
     verbose: Verbose = 0,
     quiet: Quiet = 0,
@@ -196,7 +204,28 @@ def report(
     """Show one week in full, by default the newest."""
     from services.control.doors import show_report
 
-    return _Call.of(context, verbose, quiet, as_json).do(show_report, {"lake": lake, "week": week})
+    def work(settings: Settings, *, as_json: bool) -> int:
+        return show_report(settings, as_json=as_json, html=html, publish=publish)
+
+    return _Call.of(context, verbose, quiet, as_json).do(work, {"lake": lake, "week": week})
+
+
+@app.command(epilog='Examples:  eventlog accept --week 2024-05-10 --reason "a second plant sends since May"')
+def accept(
+    context: typer.Context,
+    week: Annotated[str, typer.Option(metavar="YYYY-MM-DD", help="The week whose findings are real.")],
+    reason: Annotated[str, typer.Option(help="Why, for whoever reads it in a year.")],
+    lake: Lake = None,
+    *,
+    as_json: Json = False,
+    verbose: Verbose = 0,
+    quiet: Quiet = 0,
+) -> int:
+    """Say that what was found in a week is real growth: its alerts end and it counts as ordinary from then on."""
+    from services.control.doors import show_accept
+
+    given = {"lake": lake, "week": week}
+    return _Call.of(context, verbose, quiet, as_json).do(partial(show_accept, reason=reason), given)
 
 
 @app.command(epilog="Examples:  eventlog doctor  |  eventlog doctor --lake s3://bucket/lake --json")
@@ -333,6 +362,34 @@ def config_show(context: typer.Context, *, as_json: Json = False, verbose: Verbo
     return _Call.of(context, verbose, quiet, as_json).do(work, {})
 
 
+@metrics.command("push", epilog="Examples:  eventlog metrics push  |  eventlog metrics push --week 2024-05-10")
+def metrics_push(
+    context: typer.Context,
+    lake: Lake = None,
+    week: Week = None,
+    job: Job = None,
+    *,
+    as_json: Json = False,
+    verbose: Verbose = 0,
+    quiet: Quiet = 0,
+) -> int:
+    """Push a week's figures again, by default the newest week's: for a gateway that has lost them."""
+    from services.control.doors import show_push
+
+    given = {"lake": lake, "week": week, "push_job": job}
+    return _Call.of(context, verbose, quiet, as_json).do(show_push, given)
+
+
+@metrics.command("delete", epilog="Examples:  eventlog metrics delete --job eventlog-backfill")
+def metrics_delete(
+    context: typer.Context, job: Job = None, *, as_json: Json = False, verbose: Verbose = 0, quiet: Quiet = 0
+) -> int:
+    """Take a job's metrics out of the gateway: its alerts end, its history stays in Prometheus."""
+    from services.control.doors import show_delete
+
+    return _Call.of(context, verbose, quiet, as_json).do(show_delete, {"push_job": job})
+
+
 class _Call(NamedTuple):
     """How a command was called."""
 
@@ -358,6 +415,7 @@ def _run_stages(call: _Call, given: dict[str, Any], stages: Sequence[Stage]) -> 
 
     def work(settings: Settings, *, as_json: bool) -> int:
         from services.control import summary
+        from services.control.report.publish import publish_after_run
         from services.control.run import run_weeks
         from services.control.terminal import emit, emit_json
 
@@ -371,6 +429,8 @@ def _run_stages(call: _Call, given: dict[str, Any], stages: Sequence[Stage]) -> 
             jobs["feature"] if "feature" in stages else None,
             verbose=call.verbosity > 0,
         )
+        if stages == STAGES:
+            publish_after_run(settings, lake)
         emit_json(result.to_json()) if as_json else emit(*summary.show(result, lake))
         return result.exit_code
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.drops import Chain
 
-pytest_plugins = ["tests.containers"]
+pytest_plugins = ["tests.containers", "tests.gateway"]
 
 # Examples run whole stages: their time says nothing, and a database of failures belongs to no build.
 settings.register_profile("eventlog", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])

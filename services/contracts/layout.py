@@ -98,6 +98,26 @@ def lock_key(stage: Stage, week: str | None) -> str:
     return control_folder(stage, week) + "lock"
 
 
+def report_key(week: str, kind: Literal["html", "json"]) -> str:
+    """The report of a week: no zone file, and made anew from the manifests at any time."""
+    return f"_control/reports/week={week}/report.{kind}"
+
+
+def report_lock_key(week: str) -> str:
+    """The file that writers of a week's report lock in a local lake."""
+    return f"_control/reports/week={week}/lock"
+
+
+def accepted_key(week: str) -> str:
+    """What a person said of a week's findings (`eventlog accept`)."""
+    return f"_control/accepted/week={week}.json"
+
+
+def accepted_lock_key() -> str:
+    """The file that writers of these records lock, in a local lake."""
+    return "_control/accepted/lock"
+
+
 def week_of_control(key: str) -> str | None:
     """The week whose claim, lock or manifest a key is; None for another key."""
     match = re.fullmatch(r"_control/[a-z]+/week=([0-9-]{10})/[a-z.]+", key)

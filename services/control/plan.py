@@ -1,12 +1,12 @@
 """Which weeks are to be run, and why; nothing is written."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.table import Table
 
 from services.contracts import layout
-from services.contracts.errors import NotReadyError
+from services.contracts.errors import NotReadyError, UsageError
 from services.contracts.layout import Stage
 from services.contracts.manifest import Manifest
 from services.control.terminal import table
@@ -26,6 +26,31 @@ from services.lake.publish import read_manifest
 from services.lake.source import list_drop, list_weeks
 from services.lake.store import Store
 from services.runtime.settings import Settings
+
+
+class Span(NamedTuple):
+    """The weeks of a backfill, both ends included."""
+
+    first: str
+    last: str
+
+    @staticmethod
+    def of(first: str | None, last: str | None) -> "Span | None":
+        """What `--from` and `--to` mean together; UsageError names every fault of both."""
+        if first is None and last is None:
+            return None
+        ends = {"--from": first, "--to": last}
+        faults = [f"{option} is missing: a range has two ends" for option, end in ends.items() if end is None]
+        faults += [
+            f"{option}={end}: must be a calendar date such as 2024-05-10"
+            for option, end in ends.items()
+            if end is not None and not layout.is_week(end)
+        ]
+        if faults or first is None or last is None:
+            raise UsageError("; ".join(faults))
+        if first > last:
+            raise UsageError(f"--from={first} is later than --to={last}; swap them")
+        return Span(first, last)
 
 
 @dataclass(frozen=True)
@@ -56,6 +81,7 @@ class Plan:
     source: str
     lake: str
     week: str
+    span: Span | None
     force: bool
     weeks: tuple[WeekPlan, ...]
     feature: Verdict
@@ -66,34 +92,45 @@ class Plan:
         return [week.week for week in self.weeks if week.due]
 
     def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "run": self.run}
+        span = {"from": self.span.first, "to": self.span.last} if self.span else None
+        return {**asdict(self), "span": span, "run": self.run}
 
 
 _UP_TO_DATE = Verdict(due=False, reason="up to date")
 
 
-def plan(settings: Settings, source: Store, lake: Store | None) -> Plan:
-    """Compare every drop with what is published; `lake` is None where there is none yet.
+def plan(settings: Settings, source: Store, lake: Store | None, span: Span | None = None) -> Plan:
+    """Compare every drop, or those of a span, with what is published; `lake` is None where there is none yet.
 
     NotReadyError where a week that was asked for is not there or still arriving.
     """
-    weeks = tuple(_plan_week(settings, source, lake, week) for week in drops(settings, source))
+    weeks = tuple(_plan_week(settings, source, lake, week) for week in drops(settings, source, span))
     feature = _plan_feature(settings, lake, any(week.due for week in weeks))
-    return Plan(source.url, settings.lake, settings.week, settings.force, weeks, feature)
+    return Plan(source.url, settings.lake, settings.week, span, settings.force, weeks, feature)
 
 
-def drops(settings: Settings, source: Store) -> list[str]:
+def drops(settings: Settings, source: Store, span: Span | None = None) -> list[str]:
     """The weeks that a run is about, oldest first; NotReadyError where there is no drop at all."""
     if settings.week != "auto":
+        if span:
+            raise UsageError(f"--week={settings.week} is one week, --from and --to are several: give one or the other")
         return [settings.week]
     weeks = list_weeks(source)
     if not weeks:
         raise NotReadyError(f"{source.url}: there is no drop in it: {_advice(source)}")
-    return weeks
+    if span is None:
+        return weeks
+    within = [week for week in weeks if span.first <= week <= span.last]
+    if not within:
+        raise NotReadyError(
+            f"{source.url}: there is no drop from {span.first} to {span.last}; it has {weeks[0]} to {weeks[-1]}"
+        )
+    return within
 
 
 def show(found: Plan) -> list[Table | str]:
     """What was understood, each week with its reasons, and the weeks to run."""
+    which = f"weeks {found.span.first} to {found.span.last}" if found.span else f"week {found.week}"
     forced = ", forced" if found.force else ""
     made = table(None, "week", "stage", "to do", "because", left=("week", "stage", "to do", "because"))
     for week in found.weeks:
@@ -101,7 +138,7 @@ def show(found: Plan) -> list[Table | str]:
             made.add_row(week.week, stage, "run" if verdict.due else "–", verdict.reason)
     made.add_row("", "feature", "run" if found.feature.due else "–", found.feature.reason)
     weeks = " ".join(found.run) or "none"
-    return [f"source {found.source}, lake {found.lake}, week {found.week}{forced}\n", made, f"\nweeks to run: {weeks}"]
+    return [f"source {found.source}, lake {found.lake}, {which}{forced}\n", made, f"\nweeks to run: {weeks}"]
 
 
 def _advice(source: Store) -> str:

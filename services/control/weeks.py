@@ -1,39 +1,32 @@
 """What is published of each week, read from the manifests alone."""
 
-from typing import NamedTuple
-
-from services.contracts import CONTRACT_VERSION, layout
+from services.contracts import CONTRACT_VERSION
 from services.contracts.errors import NotReadyError
 from services.contracts.manifest import Manifest, read_by_feature
 from services.lake.claim import Claim
 from services.lake.erasures import Erasures, drop_of
 from services.lake.publish import read_manifest
 from services.lake.store import Store
+from services.lake.weeks import Week, known_weeks, read_week
 
-
-class Week(NamedTuple):
-    """A week's manifests; None where the stage has not published it."""
-
-    week: str
-    ingest: Manifest | None
-    clean: Manifest | None
-
-
-def known_weeks(lake: Store) -> list[str]:
-    """Every week that ingest or clean has published or begun, oldest first."""
-    objects = [o for stage in ("ingest", "clean") for o in lake.objects(f"_control/{stage}/")]
-    # A run that found no drop leaves its lock and nothing else.
-    weeks = {layout.week_of_control(o.key) for o in objects if not o.key.endswith("/lock")}
-    return sorted(week for week in weeks if week and layout.is_week(week))
+__all__ = [
+    "Week",
+    "changes",
+    "clean_files",
+    "ingested_weeks",
+    "known_weeks",
+    "published_window",
+    "raw_files",
+    "read_week",
+    "read_weeks",
+    "still_to_erase",
+    "unfinished",
+]
 
 
 def ingested_weeks(lake: Store) -> list[str]:
     """The weeks whose raw files are published, oldest first."""
     return [week for week in known_weeks(lake) if read_manifest(lake, "ingest", week)]
-
-
-def read_week(lake: Store, week: str) -> Week:
-    return Week(week, read_manifest(lake, "ingest", week), read_manifest(lake, "clean", week))
 
 
 def read_weeks(lake: Store, week: str) -> list[Week]:

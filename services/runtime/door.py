@@ -12,7 +12,7 @@ from services.contracts.layout import Stage
 from services.runtime.logs import configure_logs
 from services.runtime.outcome import run_stage
 from services.runtime.settings import Settings, load_settings, termination_log
-from services.runtime.stage import guarded
+from services.runtime.stage import guarded, say_last_words
 
 if TYPE_CHECKING:
     from services.lake.publish import Outcome  # pyarrow takes longer to import than all the rest
@@ -40,17 +40,19 @@ def stage_door(stage: Stage, work: Callable[[Settings], "Outcome"], arguments: S
 
 
 class OneSentence(argparse.ArgumentParser):
-    """A parser that says what is wrong in one sentence."""
+    """A parser that says what is wrong in one sentence, to Kubernetes too."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}; see `{self.prog} --help`\n")
+        sentence = f"{self.prog}: {message}; see `{self.prog} --help`"
+        say_last_words(termination_log(), sentence)
+        self.exit(2, sentence + "\n")
 
 
 def settings_options(parser: argparse.ArgumentParser) -> None:
     """The options that every door has; each is a setting too."""
     for name in ("source", "lake", "week"):
         parser.add_argument(f"--{name}", help=_meaning(name))
-    parser.add_argument("--force", action="store_const", const=True, help=_meaning("force"))
+    parser.add_argument("--force", nargs="?", const="true", metavar="true|false", help=_meaning("force"))
     parser.add_argument("--workers", help=_meaning("workers"))
     parser.add_argument("-v", "--verbose", action="count", default=0, help="debug logs, and a traceback on failure")
     parser.add_argument("-q", "--quiet", action="count", default=0, help="warnings and errors only")

@@ -1,113 +1,135 @@
-"""What Prometheus learns of a run: the manifest's own figures, pushed; a gateway that fails harms nothing.
+"""What Prometheus learns of a run, pushed; a gateway that fails harms nothing.
 
-Everything is a gauge, pushed by POST under `job, stage`: a family that is not pushed keeps its last value, so
-a failed run does not wipe the last success.
+By POST under `job, stage`: a family that is not pushed keeps its last value, so a failed run does not wipe the
+last success. What the metrics are stands in services/runtime/gauges.py.
 """
 
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping
 from http.client import HTTPException
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 import structlog
 
-from services.contracts.layout import Stage
+from services.contracts.errors import TemporaryError, UsageError
+from services.contracts.layout import STAGES, Stage
 from services.contracts.manifest import Manifest
+from services.runtime import gauges
+from services.runtime.gauges import METRICS, Gauge, Part
 from services.runtime.settings import Settings, masked
-from services.runtime.stage import program_version
+
+if TYPE_CHECKING:
+    from services.judgement.judge import Judgement  # pyarrow takes longer to import than all the rest
 
 log = structlog.get_logger()
 
-JOB = "eventlog"
 _TIMEOUT = 5.0
 """Seconds; a push never delays a run by more."""
+_REASON = 300
+"""Characters of a failure's sentence that become a label."""
 
 
-class Gauge(NamedTuple):
-    """One sample; its family is the name without labels."""
-
-    name: str
-    help: str
-    value: float
-    labels: Mapping[str, str] = {}
-
-
-def push_start(settings: Settings, stage: Stage, week: str | None) -> None:
+def push_start(settings: Settings, stage: Part, week: str | None) -> None:
     """Say that a run began: one that is killed says nothing later."""
-    _push(
+    _push_or_warn(settings, stage, gauges.started(settings, stage, week, time.time()))
+
+
+def push_failure(
+    settings: Settings, stage: Stage, week: str | None, *, exit_code: int, seconds: float, reason: str
+) -> None:
+    """Say how a run ended badly; what was published before stays as it is."""
+    said = masked(reason)[:_REASON]
+    now = time.time()
+    _push_or_warn(
         settings,
         stage,
-        [
-            Gauge("eventlog_run_start_timestamp_seconds", "When the last run began.", time.time()),
-            Gauge("eventlog_attempt", "Which retry the last run is, from 0.", settings.attempt),
-            Gauge("eventlog_run_info", "The last run.", 1, _info(settings, week)),
-        ],
+        gauges.ended(settings, stage, week, now=now, exit_code=exit_code, seconds=seconds, reason=said),
     )
 
 
-def push_end(
+def push_success(
     settings: Settings,
     stage: Stage,
     week: str | None,
     *,
-    exit_code: int,
     seconds: float,
-    manifest: Manifest | None = None,
+    manifest: Manifest | None,
+    newest: str | None,
+    judgement: "Judgement | None",
 ) -> None:
-    """Say how a run ended; the time of the last success only on success."""
-    now = time.time()
-    gauges = [
-        Gauge("eventlog_last_completion_timestamp_seconds", "When the last run ended, well or not.", now),
-        Gauge("eventlog_exit_code", "How the last run ended.", exit_code),
-        Gauge("eventlog_duration_seconds", "Wall time of the last run.", seconds),
-        Gauge("eventlog_run_info", "The last run.", 1, _info(settings, week)),
-    ]
-    if exit_code == 0:
-        gauges.append(Gauge("eventlog_last_success_timestamp_seconds", "When the last good run ended.", now))
-    gauges += [
-        Gauge("eventlog_gate", "A gate that is set.", gate, {"figure": f}) for f, gate in settings.gates().items()
-    ]
-    _push(settings, stage, gauges + list(manifest_gauges(manifest) if manifest else ()))
+    """Say how a run ended well: figures, the newest week that is published, and what was found in this one."""
+    made = [*gauges.ended(settings, stage, week, now=time.time(), exit_code=0, seconds=seconds, reason="")]
+    made += gauges.published(newest)
+    if manifest:
+        made += gauges.of_manifest(manifest)
+    if stage != "feature":
+        made += gauges.of_judgement(judgement, stage) if judgement else [Gauge("eventlog_judged", 0)]
+    _push_or_warn(settings, stage, made)
 
 
-def manifest_gauges(manifest: Manifest) -> Iterator[Gauge]:
-    """The figures of a manifest, under the names that they have there."""
-    for name, rows in manifest.ledger.items():
-        yield Gauge("eventlog_rows", "Rows by ledger term.", rows, {"term": name})
-    yield Gauge("eventlog_generation", "Generation of what is published.", manifest.generation)
-    yield Gauge("eventlog_output_bytes", "Bytes of all published files.", sum(o.bytes for o in manifest.outputs))
-    yield Gauge("eventlog_peak_memory_bytes", "Peak memory of the run that published.", manifest.run.peak_memory_bytes)
-    if manifest.drop:
-        yield Gauge("eventlog_raw_bytes", "Bytes of the drop's source files.", manifest.drop.raw_bytes)
-        if manifest.drop.raw_bytes_previous is not None:
-            yield Gauge("eventlog_raw_bytes_previous", "The same of the drop before.", manifest.drop.raw_bytes_previous)
-        yield Gauge("eventlog_skipped_files", "Bad files that were left out.", len(manifest.drop.skipped_files))
-        for reason, rows in manifest.drop.quarantined.items():
-            yield Gauge("eventlog_quarantined_rows", "Refused rows.", rows, {"reason": reason})
-    if manifest.quality and manifest.quality.figures:
-        for name, value in asdict(manifest.quality.figures).items():
-            yield Gauge(f"eventlog_{name}", "See the data contract.", value)
+def push_verdict(settings: Settings, reason: str, flags: Mapping[str, int], *, due: int, good: int) -> None:
+    """Say how a whole workflow ended and why, and what deserves a look in its lake's newest weeks, zeros too."""
+    made = gauges.ended(
+        settings,
+        "workflow",
+        None,
+        now=time.time(),
+        exit_code=0 if settings.workflow_status == "Succeeded" else 1,
+        seconds=settings.workflow_duration,
+        reason=masked(reason)[:_REASON],
+    )
+    _push_or_warn(settings, "workflow", [*made, *gauges.of_verdict(flags, due, good)])
 
 
-def _info(settings: Settings, week: str | None) -> dict[str, str]:
-    return {"week": week or "", "run_id": settings.run_id, "version": program_version()}
+def push_again(settings: Settings, stage: Stage, made: Iterable[Gauge]) -> None:
+    """Push by hand what a manifest says; UsageError without a gateway, TemporaryError where it refuses."""
+    _push(settings, stage, made)
 
 
-def _push(settings: Settings, stage: Stage, gauges: list[Gauge]) -> None:
+def delete(settings: Settings) -> None:
+    """Remove all groups of the settings' job from the gateway; errors as in `push_again`."""
+    from prometheus_client import delete_from_gateway
+
+    for part in (*STAGES, "workflow"):
+        try:
+            delete_from_gateway(_gateway(settings), settings.push_job, grouping_key={"stage": part}, timeout=_TIMEOUT)
+        except (OSError, HTTPException, ValueError) as failure:
+            raise _refused(settings, failure) from failure
+
+
+def _push_or_warn(settings: Settings, stage: Part, made: Iterable[Gauge]) -> None:
     if not settings.pushgateway:
         return
+    try:
+        _push(settings, stage, made)
+    except TemporaryError as failure:
+        log.warning("metrics were not pushed", reason=str(failure))
+
+
+def _push(settings: Settings, stage: Part, made: Iterable[Gauge]) -> None:
     from prometheus_client import CollectorRegistry, pushadd_to_gateway
     from prometheus_client import Gauge as Family
 
+    gateway = _gateway(settings)
     registry = CollectorRegistry()
     families: dict[str, Family] = {}
-    for name, meaning, value, labels in gauges:
+    for name, value, labels in made:
         if name not in families:
-            families[name] = Family(name, meaning, sorted(labels), registry=registry)
+            families[name] = Family(name, METRICS[name], sorted(labels), registry=registry)
         family = families[name].labels(**labels) if labels else families[name]
         family.set(value)
     try:
-        pushadd_to_gateway(settings.pushgateway, JOB, registry, grouping_key={"stage": stage}, timeout=_TIMEOUT)
+        pushadd_to_gateway(gateway, settings.push_job, registry, grouping_key={"stage": stage}, timeout=_TIMEOUT)
     except (OSError, HTTPException, ValueError) as failure:
-        log.warning("metrics were not pushed", gateway=masked(settings.pushgateway), reason=masked(str(failure)))
+        raise _refused(settings, failure) from failure
+
+
+def _gateway(settings: Settings) -> str:
+    if not settings.pushgateway:
+        raise UsageError("EVENTLOG_PUSHGATEWAY is not set: there is no gateway to push to")
+    return settings.pushgateway
+
+
+def _refused(settings: Settings, failure: Exception) -> TemporaryError:
+    gateway = masked(settings.pushgateway or "")
+    return TemporaryError(f"the Pushgateway at {gateway} did not take metrics: {masked(str(failure))}")

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import structlog
 
+from services.contracts.errors import PipelineError
 from services.contracts.layout import Stage
 from services.contracts.manifest import Manifest
-from services.runtime.metrics import push_end, push_start
+from services.runtime.metrics import push_failure, push_start, push_success
+from services.runtime.outputs import leave_outputs, stage_outputs
 from services.runtime.settings import Settings
-from services.runtime.stage import explain
+from services.runtime.stage import explain, program_version
 
 if TYPE_CHECKING:
+    from services.judgement.judge import Judgement
     from services.lake.publish import Outcome  # pyarrow takes longer to import than all the rest
 
 log = structlog.get_logger()
@@ -59,17 +62,61 @@ def run_stage(settings: Settings, stage: Stage, week: str | None, work: Callable
     """
     began = time.monotonic()
     structlog.contextvars.bind_contextvars(stage=stage, week=week, run_id=settings.run_id)
-    log.info("started", attempt=settings.attempt)
+    log.info("started", attempt=settings.attempt, version=program_version())
     push_start(settings, stage, week)
     try:
+        leave_outputs(settings, stage_outputs(None))  # Argo wants every one of them, also of a run that fails
         outcome = work()
     except BaseException as error:
-        push_end(settings, stage, week, exit_code=explain(error).exit_code, seconds=time.monotonic() - began)
+        failure = explain(error)
+        push_failure(
+            settings,
+            stage,
+            week,
+            exit_code=failure.exit_code,
+            seconds=time.monotonic() - began,
+            # What another library says in its own words may hold what no label is to hold.
+            reason=failure.sentence if failure.exit_code != 1 else f"unexpected {type(error).__name__}; see the log",
+        )
         raise
     seconds = time.monotonic() - began
-    push_end(settings, stage, week, exit_code=0, seconds=seconds, manifest=outcome.manifest)
+    newest, judgement = _look_back(settings, stage, week, outcome.manifest)
+    push_success(
+        settings,
+        stage,
+        week,
+        seconds=seconds,
+        manifest=outcome.manifest,
+        newest=newest,
+        judgement=judgement,
+    )
+    leave_outputs(settings, stage_outputs(outcome.manifest))
     _sum_up(outcome, seconds)
     return StageResult(stage, week, outcome.kind, outcome.reason, 0, seconds, outcome.manifest)
+
+
+def _look_back(
+    settings: Settings, stage: Stage, week: str | None, manifest: Manifest | None
+) -> tuple[str | None, "Judgement | None"]:
+    """The newest week that the stage has published, and what is to be said of this one; each finding is logged.
+
+    What is published stays published: a lake that cannot be read any more is a warning, and a metric.
+    """
+    if week is None:
+        return manifest.window.as_of_week if manifest and manifest.window else None, None
+    from services.judgement.judge import judge, newest_week
+    from services.lake.store import open_store
+
+    try:
+        lake = open_store(settings.lake)
+        newest, judgement = newest_week(lake, stage), judge(settings.limits(), lake, week)
+    except PipelineError as refused:
+        log.warning("the week could not be judged", reason=str(refused))
+        return None, None
+    for finding in judgement.findings:
+        if finding.stage == stage:
+            log.warning("finding", rule=finding.rule, figure=finding.figure, sentence=finding.sentence)
+    return newest, judgement
 
 
 def _sum_up(outcome: "Outcome", seconds: float) -> None:

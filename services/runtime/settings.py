@@ -6,6 +6,7 @@ This is the only place where the environment enters. Settings are frozen.
 import os
 import re
 import uuid
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -16,6 +17,7 @@ from services.contracts import layout
 from services.contracts.errors import UsageError
 from services.contracts.layout import Stage
 from services.contracts.manifest import Figures
+from services.judgement.limits import Limits
 from services.runtime.limits import cpu_limit
 
 PREFIX = "EVENTLOG_"
@@ -87,14 +89,58 @@ class Settings(BaseSettings):
     """Most groups merged by EventId whose payloads differ."""
     gate_raw_bytes: int | None = Field(default=None, ge=0)
     """Largest drop, in bytes."""
+    sla_ingest_seconds: float = Field(default=120, gt=0)
+    """Longest that ingest may take, at 12 million rows."""
+    sla_clean_seconds: float = Field(default=480, gt=0)
+    """The same of clean."""
+    sla_feature_seconds: float = Field(default=180, gt=0)
+    """The same of feature."""
+    sla_workflow_seconds: float = Field(default=1200, gt=0)
+    """The same of a whole workflow: the three stages, and the starts of their containers."""
+    alert_attempts: int = Field(default=2, ge=1)
+    """Retry of a stage, from 0, that calls a person: one retry is what retries are for."""
+    alert_overdue_days: float = Field(default=7.5, gt=0)
+    """Days after the newest drop's date by which the next one has to have come."""
+    alert_unpublished_days: float = Field(default=8, gt=0)
+    """Days after the newest published week's date by which the next one has to be published."""
+    alert_success_ratio: float = Field(default=0.99, ge=0, le=1)
+    """Smallest share of the weeks that were due within a year to be published: the SLA."""
+    alert_raw_bytes_change: float = Field(default=0.3, gt=0)
+    """Largest ordinary difference of a drop's bytes from the previous one's, as a share of the latter."""
+    alert_duplicate_ratio: float = Field(default=0.15, ge=0)
+    """Share of re-sends that calls a person; an ordinary week has 5 to 10 %."""
+    alert_invalid_timestamp_ratio: float = Field(default=0.05, ge=0)
+    """The same of raw rows whose first timestamp is unusable; an ordinary week has 1 to 2 %."""
+    alert_missing_timestamp_ratio: float = Field(default=0.02, ge=0)
+    """The same of raw rows without any timestamp."""
+    alert_ev_unparsable_ratio: float = Field(default=0.01, ge=0)
+    """The same of raw rows whose ev cannot be read."""
+    alert_quarantined_ratio: float = Field(default=0.005, ge=0)
+    """The same of source rows that ingest refused."""
+    alert_event_id_conflict_ratio: float = Field(default=0.005, ge=0)
+    """The same of groups merged by EventId whose payloads differ, per raw row."""
+    alert_error_ratio_change: float = Field(default=1.0, gt=0)
+    """Largest ordinary rise of the error ratio over the previous week's, as a share of the latter: 1 doubles it."""
+    alert_deviations: float = Field(default=5.0, gt=0)
+    """Robust standard deviations from the median of the last 8 ordinary weeks beyond which a figure is unusual."""
     pushgateway: str | None = None
     """Address of a Prometheus Pushgateway; none: no metrics are pushed."""
+    push_job: str = Field(default="eventlog", pattern=r"^[A-Za-z0-9_.-]+$")
+    """Job under which metrics are pushed: catch-ups and backfills have names of their own, so that they page nobody."""
     run_id: str = Field(default_factory=lambda: uuid.uuid4().hex[:12])
     """Name of the run in logs, metrics and manifests, such as the workflow's; by default a random one."""
     attempt: int = Field(default=0, ge=0)
     """Which retry this is, from 0."""
     termination_log: Path = Path("/dev/termination-log")
     """Where Kubernetes expects the last words of a container; written only where it exists."""
+    outputs: Path | None = None
+    """Folder for a small file per fact of the run, such as rows-in: a workflow reads its output parameters there."""
+    workflow_status: Literal["Succeeded", "Failed", "Error"] | None = None
+    """How the workflow ended, as Argo's exit handler is told; only the verdict reads it."""
+    workflow_failures: str | None = None
+    """Its failed steps as JSON, as Argo's exit handler is told; only the verdict reads it."""
+    workflow_duration: float | None = Field(default=None, ge=0)
+    """Seconds that it took, as Argo's exit handler is told; only the verdict reads it."""
 
     @field_validator("volatile_fields", mode="before")
     @classmethod
@@ -119,6 +165,18 @@ class Settings(BaseSettings):
         """The gates that are set, by figure."""
         names = [*Figures.__dataclass_fields__, "raw_bytes"]
         return {name: gate for name in names if (gate := getattr(self, f"gate_{name}")) is not None}
+
+    def limits(self) -> Limits:
+        """What a week's data is judged by."""
+        return Limits(**{field.name: getattr(self, f"alert_{field.name}") for field in fields(Limits)})
+
+    def sla_seconds(self, part: str) -> float:
+        """How long a stage, or the whole `workflow`, may take."""
+        return float(getattr(self, f"sla_{part}_seconds"))
+
+    def catch_up_job(self) -> str:
+        """The job of older weeks in a run over several."""
+        return f"{self.push_job}-catchup"
 
     def bytes_of(self, stage: Stage) -> dict[str, Any]:
         """The settings that change what a stage writes, as JSON has them: part of its fingerprint."""

@@ -98,12 +98,19 @@ def report_failure(error: BaseException, *, verbose: bool, last_words: Path | No
     log.error("failed", reason=failure.sentence, exit_code=failure.exit_code)
     if verbose:
         traceback.print_exception(error, file=sys.stderr)
-    if last_words and last_words.exists():
-        try:
-            last_words.write_text(failure.sentence[:_LAST_WORDS] + "\n")
-        except OSError as refused:
-            log.warning("the termination message could not be written", reason=str(refused))
+    if last_words:
+        say_last_words(last_words, failure.sentence)
     return failure.exit_code
+
+
+def say_last_words(file: Path, sentence: str) -> None:
+    """Tell Kubernetes why a container ends, where there is one to be told."""
+    if not file.exists():
+        return
+    try:
+        file.write_text(sentence[:_LAST_WORDS] + "\n")
+    except OSError as refused:
+        log.warning("the termination message could not be written", reason=str(refused))
 
 
 @contextmanager

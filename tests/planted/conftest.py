@@ -9,8 +9,7 @@ import pytest
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     stats = terminalreporter.stats
     caught, missed = (
-        [report for report in stats.get(end, []) if "planted_bug" in report.keywords]
-        for end in ("passed", "failed")
+        [report for report in stats.get(end, []) if "planted_bug" in report.keywords] for end in ("passed", "failed")
     )
     if caught or missed:
         terminalreporter.write_line(f"planted bugs caught: {len(caught)} of {len(caught) + len(missed)}")

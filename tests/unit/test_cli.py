@@ -10,7 +10,8 @@ import structlog
 from services.cli import app, main
 from tests.drops import NEXT_WEEK, WEEK, ev, row, table
 
-_COMMANDS = ("run", "ingest", "clean", "feature", "plan", "sample", "status", "report", "explain", "doctor", "erase")
+_COMMANDS = ("run", "ingest", "clean", "feature", "plan", "sample", "status", "report", "explain", "accept", "doctor")
+_COMMANDS += ("erase",)
 
 
 @pytest.fixture
