@@ -98,6 +98,15 @@ def lock_key(stage: Stage, week: str | None) -> str:
     return control_folder(stage, week) + "lock"
 
 
+REPORTS = "_control/reports/"
+
+
+def week_of_report(key: str) -> str | None:
+    """The week whose page or JSON a key is; None for another key."""
+    match = re.fullmatch(rf"{REPORTS}week=([0-9-]{{10}})/report\.(html|json)", key)
+    return match[1] if match else None
+
+
 def report_key(week: str, kind: Literal["html", "json"]) -> str:
     """The report of a week: no zone file, and made anew from the manifests at any time."""
     return f"_control/reports/week={week}/report.{kind}"

@@ -16,6 +16,7 @@ from services.contracts.errors import NotReadyError, PipelineError, TemporaryErr
 from services.contracts.layout import Stage
 from services.contracts.text import WHITE_SPACE
 from services.control.device_search import Found, InSource, by_week_and_zone, holders, search_lake, search_source
+from services.control.report.mend import mend_reports, reports_naming
 from services.control.run import StageWork, attempt
 from services.control.terminal import count, table
 from services.control.weeks import known_weeks
@@ -70,7 +71,7 @@ class Erased:
     objects: int
     left: int
     holding: tuple[str, ...]
-    """Published objects that still hold the device."""
+    """Published objects that still hold the device, and reports that name its hash."""
     in_source: InSource | None
     results: tuple[StageResult, ...]
 
@@ -78,7 +79,7 @@ class Erased:
     def exit_code(self) -> int:
         """The worst of all stages; what is left without a failure is a rerun's."""
         failed = worst([result.exit_code for result in self.results])
-        return failed or (TemporaryError.exit_code if self.left and not self.dry_run else 0)
+        return failed or (TemporaryError.exit_code if self.holding and not self.dry_run else 0)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -120,8 +121,9 @@ def erase(
         log.info("recorded", device=device, record=layout.ERASURES)
         results = list(_run(settings, lake, work, verbose=verbose))
         structlog.contextvars.clear_contextvars()
+        mend_reports(settings, lake, tag)
     after = before if dry_run else search_lake(lake, wanted, settings.workers)
-    holding = tuple(found.key for found in holders(after))
+    holding = (*(found.key for found in holders(after)), *reports_naming(lake, tag))
     left = sum(found.wanted for found in after)
     in_source = _in_source(settings, source, wanted) if source else None
     return Erased(
@@ -154,7 +156,7 @@ def show(erased: Erased) -> list[Table | str]:
 def _last(erased: Erased) -> str:
     if erased.dry_run:
         return f"\nNothing was changed. {erased.objects:,} published objects were read, {erased.left:,} rows are its."
-    if erased.left:
+    if erased.holding:
         held = "".join(f"\n  {key}" for key in erased.holding[:_FILES_SHOWN])
         return f"\n{erased.left:,} rows are LEFT after a search of {erased.objects:,} objects; run it again:{held}"
     return (
