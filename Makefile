@@ -39,6 +39,7 @@ BENCH_DROPS = $(if $(DATA),--drop $(if $(filter auto,$(WEEK)),$(wildcard $(DATA)
 
 .PHONY: help setup run test test-integration test-spark test-faults test-kernel check docs lock clean bench bench-scale bench-profile
 .PHONY: images lint-images test-images e2e
+.PHONY: test-browser
 
 help: ## list these commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -64,11 +65,17 @@ run: $(VENV)/.kernel ## drops in DATA (default: a sample) become clean data and 
 
 test: $(VENV)/.dev ## unit, property and integration tests (the last where a container engine answers)
 	@echo "running the tests"
-	@$(PYTEST) $(PARALLEL) -m 'not spark and not faults_full and not images and not chart and not e2e'
+	@$(PYTEST) $(PARALLEL) -m 'not (spark or faults_full or chart or images or e2e)'
 
 test-integration: $(VENV)/.dev ## integration tests against a real MinIO; fails where no container engine answers
 	@echo "running the integration tests"
 	@$(PYTEST) $(PARALLEL) -m integration --require-integration
+
+test-browser: $(VENV)/.dev ## the report in a real browser; fails where Chromium is not installed
+	@command -v chromium chromium-browser google-chrome >/dev/null || \
+		{ echo "chromium is not there: install it (Debian: apt install chromium fonts-dejavu-core)"; exit 1; }
+	@echo "opening the report in Chromium"
+	@$(PYTEST) -m browser tests/browser
 
 test-spark: $(VENV)/.spark ## the Spark examples (needs Java)
 	@echo "running the tests that need Spark"

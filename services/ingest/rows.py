@@ -13,7 +13,7 @@ from services.contracts.source import ExtraColumns, is_binary, raw_name
 from services.contracts.tables import QUARANTINE, raw_schema
 from services.ingest.columns import decoded, ev_text, eventdate_ns, extra_column, pn_text, text, trimmed, ts_text
 from services.ingest.json_text import row_text
-from services.lake.device_rows import without_devices
+from services.lake.device_rows import rows_of, without_devices
 from services.lake.erasures import IsErased
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
@@ -33,8 +33,10 @@ QUARANTINE_PLAIN = pa.schema(
 class Rows(NamedTuple):
     """What became of a batch."""
 
-    raw: pa.Table
-    """Raw's columns and `pn`, both service_tag and pn as dictionaries."""
+    converted: pa.Table
+    """Raw's columns and `pn`, both service_tag and pn as dictionaries; refused rows too."""
+    kept: np.ndarray
+    """Places of the rows that raw gets: taking them here would copy every text once more."""
     quarantined: pa.Table
     unusable_eventdates: int
     erased: int
@@ -58,16 +60,17 @@ def read_rows(
     for reason, rows in (("no_service_tag", np.flatnonzero(no_tag)), ("bad_pn", np.flatnonzero(bad_pn))):
         if len(rows):
             refused.append(_refused(batch, numbers, file, reason, dict.fromkeys(rows.tolist(), "")))
-    raw, unusable = _raw(batch, file, numbers, tags, pns, extra)
-    raw = raw.filter(pa.array(~(no_tag | bad_pn))) if refused else raw
-    if is_erased is None:
-        return Rows(raw, _in_order(refused), unusable, 0)
-    kept, quarantined = (without_devices(rows, is_erased) for rows in (raw, _in_order(refused)))
-    erased = raw.num_rows - kept.num_rows + sum(map(len, refused)) - quarantined.num_rows
-    return Rows(kept, quarantined, unusable, erased)
+    converted, unusable = _converted(batch, file, numbers, tags, pns, extra)
+    kept, quarantined, erased = ~(no_tag | bad_pn), _in_order(refused), 0
+    if is_erased:
+        gone = kept & rows_of(converted.select(["service_tag"]), is_erased)
+        left = without_devices(quarantined, is_erased)
+        erased = int(gone.sum()) + quarantined.num_rows - left.num_rows
+        kept, quarantined = kept & ~gone, left
+    return Rows(converted, np.flatnonzero(kept), quarantined, unusable, erased)
 
 
-def _raw(
+def _converted(
     batch: pa.RecordBatch, file: str, numbers: pa.Array, tags: pa.Array, pns: pa.Array, extra: ExtraColumns
 ) -> tuple[pa.Table, int]:
     eventdates, unusable = eventdate_ns(_column(batch, "eventdate"))

@@ -83,7 +83,7 @@ def test_the_keyboard_reaches_the_report_first_then_its_sections(tab, served):
     for _ in range(3):
         tab.press("Tab", 9)
         reached.append(tab.evaluate("document.activeElement.getAttribute('href')"))
-    assert reached == ["#content", "#rows", "#figures"]
+    assert reached == ["#content", "#trends", "#rows"]
 
 
 def test_a_screen_reader_finds_landmarks_headings_captions_and_charts(tab, served, kind):

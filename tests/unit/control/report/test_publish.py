@@ -2,12 +2,22 @@
 
 import orjson
 import pytest
+import structlog
+from structlog.testing import capture_logs
 
 from services.contracts import layout
+from services.control.__main__ import main as control
+from services.control.doors import show_accept
 from services.control.report.gather import gather
 from services.control.report.publish import publish, publish_after_run, publish_due
 from services.lake.store import open_store
 from tests.drops import NEXT_WEEK, WEEK, row, table
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_they_were():
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture
@@ -67,10 +77,11 @@ def test_an_older_report_does_not_replace_a_newer_one(chain, lake):
     assert _files(chain) == before
 
 
-def test_a_run_ends_well_though_its_report_cannot_be_made(chain, lake, capsys):
+def test_a_run_ends_well_though_its_report_cannot_be_made(chain, lake):
     (chain.lake / layout.manifest_key("clean", WEEK)).write_text("{}")
-    publish_after_run(chain.settings(), lake)
-    assert "a report was not published" in capsys.readouterr().out
+    with capture_logs() as logs:
+        publish_after_run(chain.settings(), lake)
+    assert [(log["log_level"], "clean" in log["reason"]) for log in logs] == [("warning", True)]
 
 
 def test_the_zones_hold_no_report(chain, lake):
@@ -78,3 +89,33 @@ def test_the_zones_hold_no_report(chain, lake):
     publish_due(chain.settings(), lake)
     assert set(chain.published()) == before
     assert {o.kind for o in chain.run(WEEK, NEXT_WEEK)} == {"unchanged"}
+
+
+def test_a_workflow_gets_page_and_address(chain, lake, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("EVENTLOG_OUTPUTS", str(tmp_path / "outputs"))
+    page = tmp_path / "outputs" / "report.html"
+    assert control(["report", "--lake", str(chain.lake), "--publish", "--html", str(page)]) == 0
+    address = (tmp_path / "outputs" / "report-address").read_text()
+    assert address == f"{chain.lake}/_control/reports/week={NEXT_WEEK}/report.html"
+    assert page.read_bytes() == (chain.lake / layout.report_key(NEXT_WEEK, "html")).read_bytes()
+    assert f"Week {NEXT_WEEK}" in capsys.readouterr().out
+
+
+def test_a_page_that_cannot_be_written_is_said_in_a_sentence(chain, lake, tmp_path, capsys):
+    assert control(["report", "--lake", str(chain.lake), "--html", str(tmp_path / "no" / "page.html")]) == 2
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_an_accepted_week_is_reported_as_one(chain, lake, capsys):
+    chain.drop({"a.parquet": table(*[row(f"T{n}") for n in range(300)])}, "2024-05-24")
+    chain.run("2024-05-24")
+    settings = chain.settings(week="2024-05-24", alert_error_ratio_change=9)
+    publish_due(settings, lake)
+    assert _told(chain, "2024-05-24")["verdict"]["state"] == "critical"
+    show_accept(settings, as_json=True, reason="a second plant sends")
+    told = _told(chain, "2024-05-24")["verdict"]
+    assert (told["state"], told["judgement"]["accepted"]) == ("good", "a second plant sends")
+    assert (
+        "Accepted by a person: a second plant sends"
+        in (chain.lake / layout.report_key("2024-05-24", "html")).read_text()
+    )
