@@ -8,6 +8,7 @@ import structlog
 
 from services.cli import main
 from services.contracts import layout
+from services.control.report.mend import reports_naming
 from services.lake.erasures import record_erasure
 from services.lake.local import LocalStore
 from tests.drops import NEXT_WEEK, WEEK, assert_follows_reference, ev, row, table
@@ -135,6 +136,21 @@ def test_the_proof_says_what_was_there_what_went_and_what_is_left(cli, lake, pla
     ]
     assert "GONE77" not in out + err
     assert not [path for path in lake.lake.rglob("*") if path.is_file() and b"GONE77" in path.read_bytes()]
+
+
+def test_a_report_that_names_the_device_by_its_hash_is_made_anew(cli, lake, places):
+    lake.drop({"a.parquet": table(*events("GONE77", *range(20)), *events("T2", 2))}, "2024-05-31")
+    assert cli("run", *places)[0] == 0
+    store = LocalStore(lake.lake)
+    assert {layout.week_of_report(key) for key in reports_naming(store, "GONE77")} == {"2024-05-31"}
+    # As of a later week, the report of the one before still says what was known then.
+    lake.drop({"a.parquet": table(*events("T2", 2))}, "2024-06-07")
+    assert cli("run", *places)[0] == 0
+    assert reports_naming(store, "GONE77")
+    code, out, _ = cli("erase", "--service-tag", "GONE77", *places, "--json")
+    assert (code, json.loads(out)["holding"]) == (0, [])
+    assert reports_naming(store, "GONE77") == []
+    assert len(store.objects(layout.REPORTS)) >= 8
 
 
 def test_a_dry_run_reads_and_writes_nothing(cli, lake, places):
