@@ -65,7 +65,7 @@ run: $(VENV)/.kernel ## drops in DATA (default: a sample) become clean data and 
 
 test: $(VENV)/.dev ## unit, property and integration tests (the last where a container engine answers)
 	@echo "running the tests"
-	@$(PYTEST) $(PARALLEL) -m 'not (spark or faults_full or chart or images or e2e)'
+	@$(PYTEST) $(PARALLEL) -m 'not (spark or faults_full or chart or images or e2e or alerts)'
 
 test-integration: $(VENV)/.dev ## integration tests against a real MinIO; fails where no container engine answers
 	@echo "running the integration tests"
@@ -90,6 +90,16 @@ test-kernel: $(VENV)/.dev ## the native kernel's own tests and lints (needs carg
 	@echo "cargo test, clippy, fmt"
 	@cd kernel && PYO3_PYTHON=$(CURDIR)/$(PY) cargo test --locked --quiet && \
 		cargo clippy --locked --quiet --all-targets -- -D warnings && cargo fmt --check
+
+.PHONY: test-alerts e2e-alerts
+
+test-alerts: $(VENV)/.dev ## alert rules, dashboard and four trials on a real Prometheus (Debian: apt install prometheus …)
+	@echo "checking rules, dashboard and four trials"
+	@$(PYTEST) tests/alerts -m 'not trials_full'
+
+e2e-alerts: $(VENV)/.dev ## all ten trials: from a bad drop to the alert that arrives, and its end
+	@echo "running all ten trials"
+	@$(PYTEST) tests/alerts/test_trials.py
 
 TOOLS := .tools
 .PHONY: test-chart kind-up kind-down
@@ -193,16 +203,20 @@ check: $(VENV)/.dev ## lint, format, types, imports, generated files: what CI ho
 	@failed=; \
 	say() { echo "$$1"; shift; "$$@" || failed="$$failed."; }; \
 	docs() { $(PY) -m services.contracts.document | diff docs/data.md - || { echo "run 'make docs'"; false; }; }; \
+	monitoring() { made=$$(mktemp -d) && $(PY) -m monitoring $$made && for file in $$(cd $$made && find . -type f); do \
+		diff $$made/$$file $$file >/dev/null || { echo "$$file: run 'make docs'"; return 1; }; done; }; \
 	say "ruff check: lint" $(PY) -m ruff check --quiet --output-format concise .; \
 	say "ruff format: layout" $(PY) -m ruff format --check --quiet --output-format concise .; \
 	say "mypy --strict: types" $(PY) -m mypy --no-error-summary; \
 	say "lint-imports: who may know whom" $(VENV)/bin/lint-imports --no-logo; \
 	say "docs/data.md: what the schemas say" docs; \
-	if [ -n "$$failed" ]; then echo "$${#failed} of 5 checks failed"; exit 1; else echo "all checks passed"; fi
+	say "docs/monitoring.md, helm/rules, grafana, dashboards: what monitoring/ says" monitoring; \
+	if [ -n "$$failed" ]; then echo "$${#failed} of 6 checks failed"; exit 1; else echo "all checks passed"; fi
 
-docs: $(VENV)/.setup ## docs/data.md from the schemas
-	@echo "writing docs/data.md"
+docs: $(VENV)/.dev ## docs/data.md from the schemas; docs/monitoring.md, alerts and dashboard from monitoring/
+	@echo "writing docs/data.md, docs/monitoring.md, helm/rules, helm/grafana, helm/dashboards"
 	@$(PY) -m services.contracts.document > docs/data.md
+	@$(PY) -m monitoring .
 
 lock: $(VENV)/.dev ## the lock files, from pyproject.toml
 	@echo "resolving; pins stay unless UPGRADE=--upgrade is given"

@@ -53,6 +53,11 @@ def facts(
         counts_by_pn=pns,
         figures_by_pn={pn: Figures.of(part) for pn, part in pns.items()},
         counts_by_file=files,
+        timestamps={
+            "none": {"missing": total.missing_timestamp},
+            "ev.TimeStamp": {"ok": total.raw_rows - total.missing_timestamp - total.invalid_timestamp},
+            "ts": {"fallback": total.invalid_timestamp},
+        },
         unusable_times=unusable,
         ev_statuses={"ok": total.raw_rows - total.ev_unparsable, "not_json": total.ev_unparsable},
     )

@@ -35,3 +35,9 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- define "eventlog.restricted" -}}
 {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
 {{- end }}
+
+{{- /* A text whose links to runbooks lead to where you keep docs/; takes (list $ text). */}}
+{{- define "eventlog.runbooks" -}}
+{{- $base := (index . 0).Values.alerts.runbooks -}}
+{{- ternary (replace "docs/operations.md#" (printf "%s#" $base) (index . 1)) (index . 1) (ne $base "") -}}
+{{- end }}

@@ -29,12 +29,16 @@ def success(known: Collection[str], published: Collection[str], now: dt.datetime
     end = dates[-1]
     overdue = now - dt.timedelta(days=overdue_days)
     missing = 0
-    while dt.datetime.combine(end, dt.time(), tzinfo=dt.UTC) + missing * _WEEK <= overdue:
+    while _midnight(end) + missing * _WEEK <= overdue:
         missing += 1
     ends = [end - n * _WEEK for n in range(WEEKS) if end - n * _WEEK >= dates[0] - _ABOUT]
     # The newest weeks first: those that did not come take the places of the oldest.
     kept = ends[: max(WEEKS - missing, 0)]
-    return Success(
-        due=min(len(ends) + missing, WEEKS),
-        good=sum(any(abs(there - day) <= _ABOUT for there in good) for day in kept),
-    )
+    there = [any(abs(week - day) <= _ABOUT for week in good) for day in kept]
+    # A week that is being worked on is not late yet.
+    young = sum(not found and _midnight(day) > overdue for day, found in zip(kept, there, strict=True))
+    return Success(due=min(len(ends) + missing, WEEKS) - young, good=sum(there))
+
+
+def _midnight(day: dt.date) -> dt.datetime:
+    return dt.datetime.combine(day, dt.time(), tzinfo=dt.UTC)

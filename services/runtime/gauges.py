@@ -23,6 +23,8 @@ STATUSES = ("running", "succeeded", "waiting", "failed")
 """`waiting`: the week's input is not there yet, or still arriving; nobody has to be called for that."""
 PRODUCTS_SHOWN = 20
 """Largest products that have metrics of their own: a thousand of them would be a burden to Prometheus."""
+CAUSE = 300
+"""Characters of a sentence that become a label."""
 
 METRICS = {
     "eventlog_run_info": "The last run: its week, name and program version; always 1.",
@@ -92,7 +94,7 @@ def started(settings: Settings, part: Part, week: str | None, now: float) -> Ite
     yield from status("running")
     yield from _run(settings, part, week)
     if part == "ingest" and week:
-        yield Gauge("eventlog_week_timestamp_seconds", unix_time(week))
+        yield Gauge("eventlog_week_timestamp_seconds", unix_time(week), {"week": week})
 
 
 def ended(
@@ -140,7 +142,7 @@ def of_manifest(manifest: Manifest) -> Iterator[Gauge]:
 def published(week: str | None) -> Iterator[Gauge]:
     """The newest week that a stage has published."""
     if week:
-        yield Gauge("eventlog_published_week_timestamp_seconds", unix_time(week))
+        yield Gauge("eventlog_published_week_timestamp_seconds", unix_time(week), {"week": week})
 
 
 def of_judgement(judgement: "Judgement", stage: Stage) -> Iterator[Gauge]:
@@ -153,7 +155,8 @@ def of_judgement(judgement: "Judgement", stage: Stage) -> Iterator[Gauge]:
             continue
         finding = found.get((rule.name, rule.figure))
         labels = {"rule": rule.name, "figure": rule.figure, "week": judgement.week}
-        labels["cause"] = (finding.cause or finding.sentence) if finding else ""
+        sentence = finding.sentence.removeprefix(f"week {judgement.week}: ") if finding else ""
+        labels["cause"] = sentence[:CAUSE]
         yield Gauge("eventlog_finding", float(finding is not None), labels)
 
 

@@ -15,7 +15,7 @@ from services.contracts.errors import TemporaryError, UsageError
 from services.contracts.layout import STAGES, Stage
 from services.contracts.manifest import Manifest
 from services.runtime import gauges
-from services.runtime.gauges import METRICS, Gauge, Part
+from services.runtime.gauges import CAUSE, METRICS, Gauge, Part
 from services.runtime.settings import Settings, masked
 
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ log = structlog.get_logger()
 
 _TIMEOUT = 5.0
 """Seconds; a push never delays a run by more."""
-_REASON = 300
-"""Characters of a failure's sentence that become a label."""
 
 
 def push_start(settings: Settings, stage: Part, week: str | None) -> None:
@@ -38,7 +36,7 @@ def push_failure(
     settings: Settings, stage: Stage, week: str | None, *, exit_code: int, seconds: float, reason: str
 ) -> None:
     """Say how a run ended badly; what was published before stays as it is."""
-    said = masked(reason)[:_REASON]
+    said = masked(reason)[:CAUSE]
     now = time.time()
     _push_or_warn(
         settings,
@@ -76,7 +74,7 @@ def push_verdict(settings: Settings, reason: str, flags: Mapping[str, int], *, d
         now=time.time(),
         exit_code=0 if settings.workflow_status == "Succeeded" else 1,
         seconds=settings.workflow_duration,
-        reason=masked(reason)[:_REASON],
+        reason=masked(reason)[:CAUSE],
     )
     _push_or_warn(settings, "workflow", [*made, *gauges.of_verdict(flags, due, good)])
 

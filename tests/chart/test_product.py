@@ -33,7 +33,7 @@ RESTRICTED = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True,
 # What the workflow says itself, or a container knows by itself.
 OF_THE_RUN = {
     "week", "force", "memory_limit", "scratch", "push_job", "run_id", "attempt", "termination_log", "outputs",
-    "workflow_status", "workflow_failures",
+    "workflow_status", "workflow_failures", "workflow_duration",
 }  # fmt: skip
 
 

@@ -23,7 +23,10 @@ def _at(days):
         ([], [], 0, (0, 0)),
         (range(10), range(10), 0, (10, 10)),
         # one failed, one was never sent
-        (range(10), range(1, 10), 0, (10, 9)),
+        (range(10), [0, 1, *range(3, 10)], 0, (10, 9)),
+        # the newest is being worked on, until the next one is overdue
+        (range(10), range(1, 10), 7.4, (9, 9)),
+        (range(10), range(1, 10), 7.6, (11, 9)),
         ([0, 1, 3], [0, 1, 3], 0, (4, 3)),
         # only the last 52 count
         (range(60), range(60), 0, (52, 52)),

@@ -44,7 +44,7 @@ def test_the_end_carries_what_the_manifest_says(gateway, chain):
             assert said[name, tuple(sorted(f"{k}={v}" for k, v in labels.items()))] == value
         assert said["eventlog_status", ("status=succeeded",)] == 1
         assert ("eventlog_last_success_timestamp_seconds", ()) in said
-        assert said["eventlog_published_week_timestamp_seconds", ()] == 1715299200
+        assert said["eventlog_published_week_timestamp_seconds", (f"week={WEEK}",)] == 1715299200
     clean = gateway.samples("eventlog", "clean")
     for name, value in asdict(chain.manifest("clean").quality.figures).items():
         assert clean[f"eventlog_{name}", ()] == value
@@ -74,7 +74,7 @@ def test_what_is_found_is_pushed_with_its_cause_and_ends_with_the_next_good_week
         _run(chain, gateway, "clean", week)
         said = gateway.samples("eventlog", "clean")
         found[week] = {labels: v for (name, labels), v in said.items() if name == "eventlog_finding" and v}
-    cause = "cause=100 % of the rise comes from pn=I13"
+    cause = "cause=duplicate_ratio is 50 %, above its limit of 15 %; 100 % of the rise comes from pn=I13"
     assert found[NEXT_WEEK] == {(cause, "figure=duplicate_ratio", "rule=duplicates", f"week={NEXT_WEEK}"): 1}
     assert found[WEEK] == {}
 
