@@ -77,7 +77,7 @@ def machine(millions: float, *, server: bool) -> Month:
 
 
 def crossing(left: Any, right: Any) -> float | None:
-    """Million rows a week from which the left, cheaper before, costs more than the right; None: never within a billion."""
+    """Million rows a week from which the left, cheaper before, costs more than the right; None: it never does."""
     low, high = 0.1, 10_000.0
     if left(low) > right(low) or left(high) < right(high):
         return None
