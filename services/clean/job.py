@@ -109,7 +109,7 @@ class _Build:
                 contract=CONTRACT_VERSION,
                 generation=self._generation,
                 fingerprint=fingerprint,
-                inputs=tuple(Input(key, etag, footers[key].num_rows) for key, etag, _ in inputs.objects),
+                inputs=tuple(Input(key, etag, footers[key].num_rows, size) for key, etag, size in inputs.objects),
                 outputs=outputs,
                 ledger=ledger,
                 run=self._run.finish(self._settings.bytes_of("clean")),

@@ -189,6 +189,12 @@ class Settings(BaseSettings):
                 names = []  # the weeks that take part are its inputs
         return self.model_dump(mode="json", include=set(names))
 
+    def as_published(self, byte_settings: dict[str, Any]) -> "Settings":
+        """These settings, but what changes bytes as a manifest has it, and no gate: to publish it again."""
+        published = {name: tuple(v) if isinstance(v, list) else v for name, v in byte_settings.items()}
+        gates = {name: None for name in type(self).model_fields if name.startswith("gate_")}
+        return self.model_copy(update=gates | published)
+
 
 class Described(NamedTuple):
     """One setting, for people."""
