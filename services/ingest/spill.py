@@ -143,6 +143,8 @@ def _dictionary_bytes(handle: pa.NativeFile, task: Task) -> float:
         # Only these: a page of a column without a dictionary may hold megabytes, all to be unpacked for one row.
         columns = [chunk.path_in_schema for chunk in chunks if chunk.has_dictionary_page]
         columns = [name for name in columns if name in texts]
+        if not columns:  # rows without columns are counted by what the footer claims, one by one
+            continue
         for first in islice(reader.iter_batches(1, row_groups=[group], columns=columns, use_threads=False), 1):
             dictionaries = [column.dictionary for column in first.columns if pa.types.is_dictionary(column.type)]
             largest = max(largest, sum(values.nbytes / max(len(values), 1) for values in dictionaries))
