@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,6 +58,7 @@ class Page:
         self._session = pipe.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Network", "Log", "Runtime", "Security"):
             self._ask(f"{domain}.enable")
+        self._ask("Page.setLifecycleEventsEnabled", enabled=True)
 
     def open(self, url: str, *, width: int, dark: bool, height: int = 900) -> None:
         """Open an address at a width in CSS pixels and a colour scheme, and wait until it is loaded."""
@@ -66,9 +67,9 @@ class Page:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self._ask("Emulation.setEmulatedMedia", features=[scheme])
         self.seen = Seen()
-        self._pipe.forget()
-        self._ask("Page.navigate", url=url)
-        self._pipe.wait(self._session, "Page.loadEventFired", self._note)
+        # The empty page of a new tab may end its loading later: only this navigation's end counts.
+        loader = self._ask("Page.navigate", url=url)["loaderId"]
+        self._pipe.wait(lambda said: said.get("loaderId") == loader and said.get("name") == "load", self._note)
 
     def evaluate(self, script: str) -> Any:
         """The value of an expression in the page, from outside of it."""
@@ -160,14 +161,11 @@ class _Pipe:
                 return answer["result"]
             self._hand_on(answer, note)
 
-    def forget(self) -> None:
-        """Events of an earlier page."""
-        self._waiting.clear()
-
-    def wait(self, session: str, method: str, note: Any) -> None:
-        """Until this event has come, also if it came while something was asked."""
-        while not any(e["method"] == method and e.get("sessionId") == session for e in self._waiting):
+    def wait(self, wanted: Callable[[dict[str, Any]], bool], note: Any) -> None:
+        """Until an event has come whose parameters are wanted, also if it came while something was asked."""
+        while not any(wanted(event["params"]) for event in self._waiting):
             self._hand_on(self._read(), note)
+        self._waiting.clear()
 
     def _hand_on(self, event: dict[str, Any], note: Any) -> None:
         if "method" in event:
