@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
+import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,20 +34,34 @@ def command(*words: str, stdin: str | None = None, timeout: float = WAIT_SECONDS
     return Ended(done.returncode, done.stdout, done.stderr)
 
 
+class UnreachableError(AssertionError):
+    """The cluster did not answer: on a busy machine it does a moment later."""
+
+
+_UNREACHABLE = ("Unable to connect to the server", "connection refused", "handshake timeout", "etcdserver")
+
+
 def succeed(*words: str, stdin: str | None = None, timeout: float = WAIT_SECONDS) -> str:
     """What a command says that has to end well."""
     ended = command(*words, stdin=stdin, timeout=timeout)
-    assert ended.code == 0, f"{' '.join(words)}: exit {ended.code}\n{ended.out}\n{ended.err}"
+    if ended.code:
+        kind = UnreachableError if any(part in ended.err for part in _UNREACHABLE) else AssertionError
+        raise kind(f"{' '.join(words)}: exit {ended.code}\n{ended.out}\n{ended.err}")
     return ended.out
 
 
 def wait_for(what: str, look: Callable[[], T], say: Callable[[], str], seconds: float = WAIT_SECONDS) -> T:
     """Look twice a second until something is seen; else fail with what is there instead."""
     deadline = time.monotonic() + seconds
-    while not (seen := look()):
+    while True:
+        try:
+            if seen := look():
+                return seen
+        except UnreachableError:
+            if time.monotonic() > deadline:
+                raise
         assert time.monotonic() < deadline, f"{what} was not seen within {seconds:.0f} s:\n{say()}"
         time.sleep(0.5)
-    return seen
 
 
 class Step(NamedTuple):
@@ -81,17 +96,36 @@ class Namespace:
 
     @contextmanager
     def forwarded(self, service: str, port: int) -> Iterator[str]:
-        """The address of a service on this machine."""
-        line = ["kubectl", "-n", self.name, "port-forward", f"svc/{service}", f":{port}"]
-        with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as forwarding:
-            try:
-                said = forwarding.stdout.readline()
-                found = re.search(r"127\.0\.0\.1:(\d+)", said)
-                assert found, f"{' '.join(line)}: {said}{forwarding.stdout.read() if forwarding.poll() else ''}"
-                yield f"127.0.0.1:{found[1]}"
-            finally:
-                forwarding.terminate()
-                forwarding.stdout.read()  # it would block on a full pipe, and warn of an open one
+        """The address of a service on this machine; kubectl gives up with the first lost connection, so it is begun anew."""
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            local = free.getsockname()[1]
+        line = ["kubectl", "-n", self.name, "port-forward", f"svc/{service}", f"{local}:{port}"]
+        ended = threading.Event()
+        running: list[subprocess.Popen[bytes]] = []
+
+        def keep() -> None:
+            while not ended.is_set():
+                running[:] = [subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)]
+                running[0].wait()
+                ended.wait(0.5)
+
+        keeper = threading.Thread(target=keep)
+        keeper.start()
+        try:
+            wait_for(f"{service} on this machine", lambda: _answers(local), lambda: " ".join(line), 60)
+            yield f"127.0.0.1:{local}"
+        finally:
+            ended.set()
+            while keeper.is_alive():
+                for process in running:
+                    process.terminate()
+                keeper.join(0.2)
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as tried:
+        return tried.connect_ex(("127.0.0.1", port)) == 0
 
 
 class Workflow:
@@ -134,9 +168,14 @@ class Workflow:
         return command("kubectl", "-n", self.namespace.name, "logs", pod, "-c", "main").out
 
     def working(self, component: str) -> str:
-        """The pod of a step that is in the middle of its work."""
+        """The pod of a step that is in the middle of its work, as Argo knows too.
+
+        A pod that goes before Argo has seen it running is made anew, and is no retry.
+        """
 
         def look() -> str | None:
+            if not any(step.phase == "Running" for step in self.steps(component)):
+                return None
             return next((pod for pod in self.pods(component) if '"claimed"' in self.log(pod)), None)
 
         return wait_for(f"{component} at work", look, self.explained)
