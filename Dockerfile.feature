@@ -13,16 +13,15 @@ RUN python3 -m venv --without-pip /opt/eventlog \
 
 FROM ${BASE_IMAGE} AS tools
 ENV PATH=/opt/tools/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
-COPY requirements-dev.lock /build/
-RUN awk '/^(maturin|setuptools)==/,/[^\\]$/' /build/requirements-dev.lock > /build/tools.lock \
-    && python3 -m venv /opt/tools \
-    && pip install --require-hashes -r /build/tools.lock
+COPY requirements-images.lock /build/
+RUN python3 -m venv /opt/tools && pip install --require-hashes -r /build/requirements-images.lock
 
 FROM tools AS program
 COPY pyproject.toml /build/
 COPY services/__init__.py /build/services/
 COPY services/contracts /build/services/contracts
 COPY services/lake /build/services/lake
+COPY services/judgement /build/services/judgement
 COPY services/runtime /build/services/runtime
 COPY services/control /build/services/control
 COPY services/feature /build/services/feature

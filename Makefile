@@ -9,6 +9,8 @@ VENV := .venv
 PY := $(VENV)/bin/python
 EVENTLOG := $(VENV)/bin/eventlog
 PYTEST := $(PY) -m pytest
+# As many processes as cores; each takes tests from the others' ends when its own are done.
+PARALLEL := -n auto --dist worksteal
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 KERNEL_SOURCES := kernel/Cargo.toml kernel/Cargo.lock kernel/pyproject.toml $(wildcard kernel/src/*.rs)
 # Pins stay as they are in the lock files; `make lock UPGRADE=--upgrade` moves them.
@@ -26,6 +28,10 @@ IMAGE_TAG ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 BASE_IMAGE ?= python:3.11-slim-bookworm
 IMAGES = $(foreach stage,ingest clean feature,$(IMAGE_REGISTRY)eventlog-$(stage):$(IMAGE_TAG))
 
+# Runs of the workflow side by side on the cluster, and more options for pytest, such as E2E='-k corrupt'.
+E2E_PARALLEL ?= 4
+E2E ?=
+
 BENCH_VENV := .venv-bench
 # Options for the bench, such as BENCH='--rows 1000000x3 --skip spark'; `python -m bench.run --help` lists them.
 BENCH ?=
@@ -33,9 +39,10 @@ BENCH_DROPS = $(if $(DATA),--drop $(if $(filter auto,$(WEEK)),$(wildcard $(DATA)
 
 .PHONY: help setup run test test-integration test-spark test-faults test-kernel check docs lock clean bench bench-scale bench-profile
 .PHONY: images lint-images test-images e2e
+.PHONY: test-browser
 
 help: ## list these commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
 	@echo
 	@echo "  make run DATA=drops LAKE=lake WEEK=2024-05-10    DATA and LAKE: folders or s3://bucket/prefix"
 
@@ -58,11 +65,17 @@ run: $(VENV)/.kernel ## drops in DATA (default: a sample) become clean data and 
 
 test: $(VENV)/.dev ## unit, property and integration tests (the last where a container engine answers)
 	@echo "running the tests"
-	@$(PYTEST) -m 'not spark and not faults_full and not chart and not alerts'
+	@$(PYTEST) $(PARALLEL) -m 'not (spark or faults_full or chart or images or e2e or alerts)'
 
 test-integration: $(VENV)/.dev ## integration tests against a real MinIO; fails where no container engine answers
 	@echo "running the integration tests"
-	@$(PYTEST) -m integration --require-integration
+	@$(PYTEST) $(PARALLEL) -m integration --require-integration
+
+test-browser: $(VENV)/.dev ## the report in a real browser; fails where Chromium is not installed
+	@command -v chromium chromium-browser google-chrome >/dev/null || \
+		{ echo "chromium is not there: install it (Debian: apt install chromium fonts-dejavu-core)"; exit 1; }
+	@echo "opening the report in Chromium"
+	@$(PYTEST) -m browser tests/browser
 
 test-spark: $(VENV)/.spark ## the Spark examples (needs Java)
 	@echo "running the tests that need Spark"
@@ -70,7 +83,7 @@ test-spark: $(VENV)/.spark ## the Spark examples (needs Java)
 
 test-faults: $(VENV)/.dev ## the publish protocol under every fault, all of the matrix (a quarter of an hour)
 	@echo "running the fault matrix"
-	@$(PYTEST) tests/faults
+	@$(PYTEST) $(PARALLEL) tests/faults
 
 test-kernel: $(VENV)/.dev ## the native kernel's own tests and lints (needs cargo)
 	@command -v cargo >/dev/null || { echo "cargo is not there: install Rust (rustup, or Debian's cargo) to work on the kernel"; exit 1; }
@@ -136,6 +149,7 @@ lock: $(VENV)/.dev ## the lock files, from pyproject.toml
 	@$(PIP) install uv
 	@$(UV_COMPILE) pyproject.toml -o requirements.lock
 	@$(UV_COMPILE) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+	@$(UV_COMPILE) --group images -c requirements-dev.lock -o requirements-images.lock
 	@$(UV_COMPILE) --group spark -o requirements-spark.lock
 	@$(UV_COMPILE) bench/requirements.in -c requirements.lock -o bench/requirements.lock
 
@@ -156,7 +170,11 @@ lint-images: $(VENV)/.dev ## hadolint over the Dockerfiles
 
 test-images: $(VENV)/.dev images ## each image as the workflow starts it, against a real MinIO; needs a container engine
 	@echo "running the tests of the images"
-	@IMAGES="$(IMAGES)" $(PYTEST) -m images --require-integration tests/images
+	@IMAGE_REGISTRY=$(IMAGE_REGISTRY) IMAGE_TAG=$(IMAGE_TAG) $(PYTEST) -m images --require-integration tests/images
+
+e2e: $(VENV)/.dev ## the chart on the cluster of KUBECONFIG; IMAGE_LOADER='kind load docker-image' brings the images there
+	@echo "running the workflow on the cluster of $${KUBECONFIG:-~/.kube/config}, in a namespace of its own (some ten minutes)"
+	@IMAGE_REGISTRY=$(IMAGE_REGISTRY) IMAGE_TAG=$(IMAGE_TAG) $(PYTEST) -n $(E2E_PARALLEL) -m e2e --durations=0 tests/e2e $(E2E)
 
 bench: $(VENV)/.kernel $(BENCH_VENV)/.setup ## ours beside DuckDB, pandas, Polars and Spark (an hour): bench/results.md
 	@$(BENCH_VENV)/bin/python -m bench.run $(BENCH_DROPS) $(BENCH)

@@ -184,12 +184,16 @@ def status(
     return _Call.of(context, verbose, quiet, as_json).do(show_status, {"lake": lake, "week": week})
 
 
-@app.command(epilog="Examples:  eventlog report  |  eventlog report --week 2024-05-10 --json")
+@app.command(epilog="Examples:  eventlog report  |  eventlog report --week 2024-05-10 --html report.html")
 def report(
     context: typer.Context,
     lake: Lake = None,
     week: Week = None,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the week as one HTML page.")] = None,
     *,
+    publish: Annotated[
+        bool, typer.Option("--publish", help="Put the page and its JSON into the lake, of every week that needs it.")
+    ] = False,
     as_json: Json = False,
     verbose: Verbose = 0,
     quiet: Quiet = 0,
@@ -197,7 +201,10 @@ def report(
     """Show one week in full, by default the newest."""
     from services.control.doors import show_report
 
-    return _Call.of(context, verbose, quiet, as_json).do(show_report, {"lake": lake, "week": week})
+    def work(settings: Settings, *, as_json: bool) -> int:
+        return show_report(settings, as_json=as_json, html=html, publish=publish)
+
+    return _Call.of(context, verbose, quiet, as_json).do(work, {"lake": lake, "week": week})
 
 
 @app.command(epilog='Examples:  eventlog accept --week 2024-05-10 --reason "a second plant sends since May"')
@@ -369,6 +376,7 @@ def _run_stages(call: _Call, given: dict[str, Any], stages: Sequence[Stage]) -> 
 
     def work(settings: Settings, *, as_json: bool) -> int:
         from services.control import summary
+        from services.control.report.publish import publish_after_run
         from services.control.run import run_weeks
         from services.control.terminal import emit, emit_json
 
@@ -382,6 +390,8 @@ def _run_stages(call: _Call, given: dict[str, Any], stages: Sequence[Stage]) -> 
             jobs["feature"] if "feature" in stages else None,
             verbose=call.verbosity > 0,
         )
+        if stages == STAGES:
+            publish_after_run(settings, lake)
         emit_json(result.to_json()) if as_json else emit(*summary.show(result, lake))
         return result.exit_code
 

@@ -1,4 +1,4 @@
-//! The native kernel of clean: one pass over the bytes of `ev`, no tree, no interpreter lock.
+//! The native kernel: events are read in one pass over the bytes of `ev`, texts are copied once; no interpreter lock.
 //!
 //! The rules are those of the data contract; the Python kernel is their reference, and both give the same bytes.
 
@@ -12,12 +12,14 @@ mod event;
 mod json;
 mod numbers;
 mod strings;
+mod take;
 mod timestamps;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use arrow_array::RecordBatch;
-use arrow_pyarrow::{FromPyArrowUnchecked, IntoPyArrow};
+use arrow_array::{Array, ArrayRef, RecordBatch, make_array};
+use arrow_data::ArrayData;
+use arrow_pyarrow::{FromPyArrowUnchecked, IntoPyArrow, ToPyArrow};
 use arrow_schema::ArrowError;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
@@ -28,7 +30,7 @@ use batch::{CANDIDATES, PassedOver, Rules};
 #[pymodule]
 mod eventlog_kernel {
     #[pymodule_export]
-    use super::read_events;
+    use super::{read_events, take_strings};
 }
 
 /// Reads times and keys from the columns `ev`, `ts` and `eventdate` of a record batch.
@@ -47,8 +49,24 @@ fn read_events<'py>(
     let py = batch.py();
     let rules = Rules { lowest: lowest_us, highest: highest_us, day_first, volatile };
     let batch = imported(batch)?;
-    let (events, passed_over) = py.detach(|| read_unwinding(&batch, &rules))?;
+    let (events, passed_over) = py.detach(|| unwinding(|| batch::read(&batch, &rules)))?;
     Ok((events.into_pyarrow(py)?, passed_over_by_name(py, &passed_over)?))
+}
+
+/// Takes strings from the chunks of a column, each copied once.
+///
+/// `places` (int64, without nulls) count over all chunks; the result is binary. Raises ValueError for chunks that are no
+/// strings, RuntimeError for a place that is not there and for more than 2 GiB.
+#[pyfunction]
+fn take_strings<'py>(
+    chunks: Vec<Bound<'py, PyAny>>,
+    places: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = places.py();
+    let chunks = chunks.iter().map(imported_array).collect::<PyResult<Vec<_>>>()?;
+    let places = imported_array(places)?;
+    let taken = py.detach(|| unwinding(|| take::take(&chunks, &places)))?;
+    taken.to_data().to_pyarrow(py)
 }
 
 /// A checked import would refuse a whole batch for one string that is not UTF-8, which is for its row to answer for.
@@ -58,9 +76,15 @@ fn imported(batch: &Bound<'_, PyAny>) -> PyResult<RecordBatch> {
     unsafe { RecordBatch::from_pyarrow_bound_unchecked(batch) }
 }
 
+#[allow(unsafe_code)]
+fn imported_array(array: &Bound<'_, PyAny>) -> PyResult<ArrayRef> {
+    // SAFETY: as above; `take` reads strings as bytes only.
+    Ok(make_array(unsafe { ArrayData::from_pyarrow_bound_unchecked(array) }?))
+}
+
 /// A panic would reach Python as a BaseException, which nobody catches.
-fn read_unwinding(batch: &RecordBatch, rules: &Rules) -> PyResult<(RecordBatch, PassedOver)> {
-    match catch_unwind(AssertUnwindSafe(|| batch::read(batch, rules))) {
+fn unwinding<T>(work: impl FnOnce() -> Result<T, ArrowError>) -> PyResult<T> {
+    match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(result)) => Ok(result),
         Ok(Err(error @ ArrowError::SchemaError(_))) => Err(PyValueError::new_err(error.to_string())),
         Ok(Err(error)) => Err(PyRuntimeError::new_err(error.to_string())),

@@ -61,7 +61,7 @@ def _repeated(rows: pa.Table) -> tuple[np.ndarray, np.ndarray]:
     # Most keys stand once: only the others are worth sorting.
     often = np.bincount(keys)[keys] > 1 if len(keys) else np.zeros(0, dtype=bool)
     places, keys = places[often], keys[often]
-    pairs = _codes(rows["service_tag"])[places] * (int(keys.max(initial=0)) + 1) + keys
+    pairs = _codes(rows["service_tag"].take(pa.array(places))) * (int(keys.max(initial=0)) + 1) + keys
     _, group, counts = np.unique(pairs, return_inverse=True, return_counts=True)
     shared = counts[group] > 1
     return places[shared], group[shared]

@@ -6,6 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from services.lake.take import Take
+
 _PIECE_BYTES = 24 * 1024**2
 _AT_ONCE_BYTES = 4 * _PIECE_BYTES
 """Only a device of millions of rows is larger: its rows lie on scratch and are gathered piece by piece."""
@@ -19,15 +21,16 @@ def written_order(rows: pa.Table, kept: np.ndarray) -> np.ndarray:
     tags = rows["service_tag"].combine_chunks()
     device = np.zeros(len(tags), dtype=np.int64)
     device[1:] = np.cumsum(pc.not_equal(tags[1:], tags[:-1]).to_numpy(zero_copy_only=False))
-    times = pc.fill_null(rows["valid_timestamp"].cast(pa.int64()), np.iinfo(np.int64).max).to_numpy()
     places = np.flatnonzero(kept)
-    return places[np.lexsort((times[places], device[places]))]
+    some = pa.table({"device": device[places], "time": rows["valid_timestamp"].take(pa.array(places))})
+    order = pc.sort_indices(some, [("device", "ascending"), ("time", "ascending")])  # stable, nulls last
+    return places[order.to_numpy()]
 
 
-def gathered(rows: pa.Table, order: np.ndarray) -> Iterator[pa.Table]:
+def gathered(rows: pa.Table, order: np.ndarray, take: Take) -> Iterator[pa.Table]:
     """The rows in another order, in pieces of bounded size, never copying all of them at once."""
     if rows.nbytes <= _AT_ONCE_BYTES:
-        yield rows.combine_chunks().take(pa.array(order))
+        yield take(rows, order)
         return
     batches = rows.to_batches()
     starts = np.cumsum([0, *(batch.num_rows for batch in batches)])

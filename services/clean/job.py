@@ -4,6 +4,7 @@ Read it top to bottom: sweep the partitions for whole devices, read their events
 """
 
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,11 +24,13 @@ from services.contracts import CONTRACT_VERSION, layout
 from services.contracts.errors import LedgerError, NotReadyError
 from services.contracts.manifest import Input, Manifest, Output, Quality, ledger_gap
 from services.contracts.tables import CLEAN
-from services.lake.parquet import LocalFile, open_file_limit, read_group, written_footer
+from services.lake.parquet import LocalFile, group_batches, open_file_limit, written_footer
 from services.lake.publish import Built, Inputs, Job, Outcome, publish, read_manifest
 from services.lake.scratch import require_room, scratch
 from services.lake.store import Store
+from services.lake.take import taking
 from services.runtime.gates import check_gates
+from services.runtime.native import native_kernel
 from services.runtime.prefetch import prefetched
 from services.runtime.progress import Progress, progress
 from services.runtime.settings import Settings
@@ -71,6 +74,7 @@ class _Build:
     ) -> None:
         self._settings, self._lake, self._week = settings, lake, week
         self._run, self._folder, self._generation = run, folder, generation
+        self._take = taking(native_kernel(settings.kernel))
         self._rules = window_rules(
             week,
             before=settings.window_days_before,
@@ -137,13 +141,17 @@ class _Build:
 
     def _read(self, group: Group, kernel: Kernel, tally: Tally) -> pa.Table:
         """A row group with what its events say."""
+        read: list[pa.Table] = []
+        unusable: Counter[tuple[str, int | None]] = Counter()
         with self._lake.open(group.key, group.etag) as handle:
-            raw = read_group(handle, group.metadata, group.ordinal, _RAW_COLUMNS)
-        (batch,) = raw.combine_chunks().to_batches()
-        events = kernel.read(batch, self._rules)
-        tally.saw_raw(group.pn, raw["source_file"], events)
-        columns = {name: batch[name] for name in _RAW_COLUMNS if name not in ("ts", "eventdate")}
-        return pa.table(columns | {name: events.columns[name] for name in events.columns.schema.names})
+            for batch in group_batches(handle, group.metadata, group.ordinal, _RAW_COLUMNS):
+                events = kernel.read(batch, self._rules)
+                columns = {name: batch[name] for name in _RAW_COLUMNS if name not in ("ts", "eventdate")}
+                read.append(pa.table(columns | {name: events.columns[name] for name in events.columns.schema.names}))
+                unusable.update(events.unusable)
+        rows = pa.concat_tables(read)
+        tally.saw_raw(group.pn, rows, unusable)
+        return rows
 
     def _write_devices(self, devices: Devices, tally: Tally, writers: PartitionWriters) -> int:
         """Judge whole devices and hand what stays to the writers; the sum of `copies` of what stays."""
@@ -155,7 +163,7 @@ class _Build:
             kept = verdict.kept[here]
             tally.saw_verdict(pn, rows, kept, verdict.conflicts[here])
             with_copies = rows.append_column("copies", pa.array(verdict.copies[here])).select(CLEAN.schema.names)
-            for piece in gathered(with_copies, written_order(rows, kept)):
+            for piece in gathered(with_copies, written_order(rows, kept), self._take):
                 writers.append(pn, piece)
         return int(verdict.copies[verdict.kept].sum())
 

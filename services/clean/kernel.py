@@ -8,12 +8,7 @@ from typing import Literal, Self
 import pyarrow as pa
 
 from services.clean.events import Events, Rules, read_events_python
-from services.contracts.errors import UsageError
-
-try:
-    import eventlog_kernel
-except ImportError:
-    eventlog_kernel = None
+from services.runtime.native import native_kernel
 
 _INPUT = ["ev", "ts", "eventdate"]
 _WORTH_PROCESSES = 100_000
@@ -24,12 +19,8 @@ class Kernel:
     """Reads batches of events; `read` may be called from several threads."""
 
     def __init__(self, wanted: Literal["auto", "native", "python"], workers: int, rows: int) -> None:
-        if wanted == "native" and eventlog_kernel is None:
-            raise UsageError(
-                "EVENTLOG_KERNEL=native: the native kernel is not installed; `make setup` builds it where cargo is "
-                "there, or set EVENTLOG_KERNEL=auto"
-            )
-        self.name = "python" if eventlog_kernel is None or wanted == "python" else "native"
+        self._native = native_kernel(wanted)
+        self.name = "native" if self._native else "python"
         # Python's JSON loop holds the interpreter lock; forking a process with threads is not safe.
         processes = self.name == "python" and workers > 1 and rows > _WORTH_PROCESSES
         spawn = multiprocessing.get_context("spawn")
@@ -38,8 +29,8 @@ class Kernel:
     def read(self, batch: pa.RecordBatch, rules: Rules) -> Events:
         """The events of a batch with columns ev, ts and eventdate."""
         batch = batch.select(_INPUT)
-        if self.name == "native":
-            return Events(*eventlog_kernel.read_events(batch, *rules[:3], list(rules.volatile)))
+        if self._native:
+            return Events(*self._native.read_events(batch, *rules[:3], list(rules.volatile)))
         if self._pool:
             return self._pool.submit(read_events_python, batch, rules).result()
         return read_events_python(batch, rules)

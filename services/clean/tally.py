@@ -8,7 +8,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from services.clean.events import Events
 from services.contracts.manifest import Counts, Figures, Quality, UnusableTime
 from services.contracts.severity import severity
 from services.contracts.tables import EV_STATUSES, TIMESTAMP_SOURCES, TIMESTAMP_STATUSES
@@ -29,17 +28,16 @@ class Tally:
         self._unusable: Counter[tuple[str, int | None]] = Counter()
         self._ev_statuses: Counter[int] = Counter()
 
-    def saw_raw(self, pn: str, files: pa.ChunkedArray, events: Events) -> None:
-        """Count raw rows of one partition."""
-        columns = events.columns
-        status = columns["timestamp_status"].indices.to_numpy()
-        source = pc.fill_null(columns["timestamp_source"].indices, -1).to_numpy()
-        ev = columns["ev_status"].indices.to_numpy()
+    def saw_raw(self, pn: str, rows: pa.Table, unusable: Counter[tuple[str, int | None]]) -> None:
+        """Count raw rows of one partition, with what was read from their events."""
+        status = rows["timestamp_status"].combine_chunks().indices.to_numpy()
+        source = pc.fill_null(rows["timestamp_source"].combine_chunks().indices, -1).to_numpy()
+        ev = rows["ev_status"].combine_chunks().indices.to_numpy()
         flags = {
             "raw_rows": np.ones(len(status), dtype=bool),
             "missing_timestamp": status == _STATUS["missing"],
             "invalid_timestamp": np.isin(status, _LATE_OR_NEVER),
-            "missing_event_id": ~columns["has_event_id"].to_numpy(zero_copy_only=False),
+            "missing_event_id": ~rows["has_event_id"].to_numpy(),
             "ev_unparsable": ~np.isin(ev, _READABLE),
         }
         kinds = len(TIMESTAMP_STATUSES)
@@ -47,9 +45,9 @@ class Tally:
             (source + 1).astype(np.int64) * kinds + status, minlength=kinds * (len(TIMESTAMP_SOURCES) + 1)
         )
         with self._lock:
-            self._add(pn, files, flags)
+            self._add(pn, rows["source_file"], flags)
             self._timestamps.update({divmod(int(pair), kinds): int(pairs[pair]) for pair in np.flatnonzero(pairs)})
-            self._unusable.update(events.unusable)
+            self._unusable.update(unusable)
             self._ev_statuses.update(dict(enumerate(np.bincount(ev, minlength=len(EV_STATUSES)).tolist())))
 
     def saw_verdict(self, pn: str, rows: pa.Table, kept: np.ndarray, conflicts: np.ndarray) -> None:

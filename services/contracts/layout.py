@@ -95,6 +95,16 @@ def lock_key(stage: Stage, week: str | None) -> str:
     return control_folder(stage, week) + "lock"
 
 
+def report_key(week: str, kind: Literal["html", "json"]) -> str:
+    """The report of a week: no zone file, and made anew from the manifests at any time."""
+    return f"_control/reports/week={week}/report.{kind}"
+
+
+def report_lock_key(week: str) -> str:
+    """The file that writers of a week's report lock in a local lake."""
+    return f"_control/reports/week={week}/lock"
+
+
 def accepted_key(week: str) -> str:
     """What a person said of a week's findings (`eventlog accept`)."""
     return f"_control/accepted/week={week}.json"

@@ -3,6 +3,8 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from services.control import doors
 from services.runtime.door import OneSentence, settings_options
@@ -23,6 +25,10 @@ _PLAN = {
     "last": ("--to", "its last week"),
     "dry_run": ("--dry-run", "true: show the weeks, but leave an empty list of them"),
 }
+_REPORT: dict[str, dict[str, Any]] = {
+    "html": {"type": Path, "metavar": "FILE", "help": "write the week as one HTML page"},
+    "publish": {"action": "store_true", "help": "put page and JSON into the lake, of every week that needs it"},
+}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -30,7 +36,7 @@ def main(arguments: Sequence[str]) -> int:
     given = vars(_parser().parse_args(arguments))
     work, _ = _COMMANDS[given.pop("command")]
     verbosity, as_json = given.pop("verbose") - given.pop("quiet"), given.pop("json")
-    own = {name: given.pop(name) for name in _PLAN if name in given}
+    own = {name: given.pop(name) for name in (*_PLAN, *_REPORT) if name in given}
     configure_logs(verbosity)
     return guarded(
         lambda: work(load_settings(**given), as_json=as_json, **own),
@@ -50,6 +56,9 @@ def _parser() -> argparse.ArgumentParser:
             for own, (option, what) in _PLAN.items():
                 command.add_argument(option, dest=own, help=what)
             command.add_argument("--outputs", help="folder for the list of weeks to run (EVENTLOG_OUTPUTS)")
+        if name == "report":
+            for own, how in _REPORT.items():
+                command.add_argument(f"--{own}", **how)
     return parser
 
 

@@ -3,12 +3,14 @@
 from dataclasses import asdict
 from pathlib import Path
 
+from services.contracts import layout
 from services.contracts.errors import UsageError
-from services.control import accept, bucket, doctor, plan, push, report, status, verdict, workflow_plan
+from services.control import accept, bucket, doctor, plan, push, status, verdict, workflow_plan
 from services.control.terminal import emit, emit_json
 from services.lake.store import Store, open_store
 from services.lake.weeks import known_weeks
 from services.runtime import metrics
+from services.runtime.outputs import leave_outputs
 from services.runtime.settings import Settings
 
 
@@ -44,18 +46,39 @@ def show_status(settings: Settings, *, as_json: bool) -> int:
     return 0
 
 
-def show_report(settings: Settings, *, as_json: bool) -> int:
+def show_report(settings: Settings, *, as_json: bool, html: Path | None = None, publish: bool = False) -> int:
+    """One week to stdout; with `html` its page into that file, with `publish` what is due into the lake.
+
+    Where a workflow waits for outputs, stdout is a log of JSON lines and gets no table.
+    """
+    from services.control.report import terminal
+    from services.control.report.gather import gather
+
     lake = open_store(settings.lake)
-    week = report.find(settings, lake)
-    emit_json(report.to_json(week)) if as_json else emit(*report.show(settings, lake, week))
+    found = gather(settings, lake)
+    if publish:
+        from services.control.report.publish import publish_due
+
+        publish_due(settings, lake)
+        address = f"{lake.url.rstrip('/')}/{layout.report_key(found.week, 'html')}"
+        leave_outputs(settings, {"report-address": address})
+    if html:
+        from services.control.report.page import page
+
+        _write_page(html, page(found))
+    if settings.outputs is None:
+        emit_json(found.to_json()) if as_json else emit(*terminal.show(found, lake.url))
     return 0
 
 
 def show_accept(settings: Settings, *, as_json: bool, reason: str) -> int:
+    from services.control.report.publish import publish_after_run
+
     lake = open_store(settings.lake)
     accepted = accept.accept_week(settings, lake, reason)
     if settings.pushgateway and settings.week == known_weeks(lake)[-1]:
         push.push_week(settings, lake)  # its alerts end now, not with the next run
+    publish_after_run(settings, lake)  # its report says so too
     said = f"week {accepted.week} accepted: {accepted.reason} ({', '.join(accepted.findings)})"
     emit_json(asdict(accepted)) if as_json else emit(said)
     return 0
@@ -77,6 +100,13 @@ def show_doctor(settings: Settings, *, as_json: bool) -> int:
     checks = doctor.doctor(settings)
     emit_json([check._asdict() for check in checks]) if as_json else emit(doctor.show(checks))
     return doctor.exit_code(checks)
+
+
+def _write_page(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as refused:
+        raise UsageError(f"--html={path}: cannot be written ({refused.strerror}); name another file") from refused
 
 
 def _lake_if_there(url: str) -> Store | None:

@@ -10,11 +10,12 @@ from services.contracts.errors import NotReadyError, UsageError
 from services.contracts.layout import Stage
 from services.contracts.manifest import Manifest
 from services.control.terminal import table
-from services.control.weeks import Week, changes, clean_files, known_weeks, raw_files, read_week, unfinished
+from services.control.weeks import changes, clean_files, raw_files, unfinished
 from services.lake.claim import Claim, read_claim
 from services.lake.publish import read_manifest
 from services.lake.source import list_drop, list_weeks
 from services.lake.store import Store
+from services.lake.weeks import Week, known_weeks, read_week
 from services.runtime.settings import Settings
 
 

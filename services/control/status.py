@@ -1,21 +1,35 @@
 """All weeks of a lake at a glance: state of each stage, key figures, and what deserves a look."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from statistics import median
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
 from services.contracts import layout
 from services.contracts.layout import Stage
 from services.contracts.manifest import Figures, Manifest
-from services.control.terminal import count, percent, table
-from services.control.weeks import Week, changes, clean_files, raw_files, read_weeks, unfinished
+from services.control.terminal import count, percent, sparkline, table
+from services.control.weeks import changes, clean_files, raw_files, read_weeks, unfinished
 from services.judgement.judge import Judgement, judge_all
 from services.lake.claim import read_claim
 from services.lake.publish import read_manifest
 from services.lake.store import Store
+from services.lake.weeks import Week
 from services.runtime.gates import beyond_gates
 from services.runtime.settings import Settings
+
+SEVERITIES = ("warning", "critical")
+"""From the mild to the grave."""
+_WEEKS_DRAWN = 52
+_FIGURES = {
+    "re-sends": "duplicate_ratio",
+    "invalid": "invalid_timestamp_ratio",
+    "missing": "missing_timestamp_ratio",
+    "errors": "error_ratio",
+}
 
 
 @dataclass(frozen=True)
@@ -37,6 +51,8 @@ class WeekStatus:
     ingest: StageStatus
     clean: StageStatus
     figures: Figures | None
+    severity: str | None
+    """Of the gravest finding in its data; None where nothing was found."""
     flags: tuple[str, ...]
 
 
@@ -72,29 +88,64 @@ def status(settings: Settings, lake: Store) -> Status:
 
 
 def show(found: Status) -> list[Table | str]:
-    """The table, the features, and a word where there is nothing."""
+    """How the figures run, the weeks, what to look at, the features; a word where there is nothing."""
     if not found.weeks:
         return [f"{found.lake}: no week has been ingested yet; `eventlog run` brings drops in"]
-    shares = ("re-sends", "invalid", "missing", "errors")
-    columns = ("week", "ingest", "clean", "raw rows", "clean rows", *shares, "look at")
-    weeks = table(None, *columns, left=("week", "ingest", "clean", "look at"))
-    for week in found.weeks:
-        figures = week.figures
-        weeks.add_row(
+    number = "1 week" if len(found.weeks) == 1 else f"{len(found.weeks)} weeks"
+    parts: list[Table | str] = [f"{number} in {found.lake}\n"]
+    if len(found.weeks) > 1:
+        parts += [_trends(found.weeks), ""]
+    parts.append(_weeks(found.weeks))
+    looks = [f"  {week.week}  {flag}" for week in found.weeks for flag in week.flags]
+    as_of = f", as of {found.as_of_week}" if found.as_of_week else ""
+    said = f": {'; '.join(found.feature_flags)}" if found.feature_flags else ""
+    return [*parts, *(["\nLook at", *looks] if looks else []), f"\nfeatures {found.feature.state}{as_of}{said}"]
+
+
+def _trends(weeks: tuple[WeekStatus, ...]) -> Table:
+    """Each figure as a line of blocks over the newest weeks, with its median and its newest value."""
+    recent = weeks[-_WEEKS_DRAWN:]
+    made = table(None, "", "trend", "smallest", "median", "largest", "newest", left=("", "trend"))
+    rows = [week.ingest.ledger["raw_rows"] for week in recent if week.ingest.ledger]
+    _add_trend(made, "raw rows", rows, count)
+    for label, name in _FIGURES.items():
+        _add_trend(made, label, [getattr(week.figures, name) for week in recent if week.figures], percent)
+    return made
+
+
+def _add_trend(made: Table, label: str, values: Sequence[float], spell: Callable[[Any], str]) -> None:
+    if values:
+        told = (min(values), median(values), max(values), values[-1])
+        cells = [spell(round(value)) if spell is count else spell(value) for value in told]
+        made.add_row(label, sparkline(values), *cells)
+
+
+def _weeks(weeks: tuple[WeekStatus, ...]) -> Table:
+    columns = ("", "week", "ingest", "clean", "quarantined", "raw rows", "clean rows", *_FIGURES)
+    made = table(None, *columns, left=("", "week", "ingest", "clean"))
+    for week in weeks:
+        made.add_row(
+            _mark(week),
             week.week,
             week.ingest.state,
             week.clean.state,
+            count(week.ingest.ledger.get("quarantined_rows")),
             count(week.ingest.ledger.get("raw_rows")),
             count(week.clean.ledger.get("clean_rows")),
-            percent(figures.duplicate_ratio if figures else None),
-            percent(figures.invalid_timestamp_ratio if figures else None),
-            percent(figures.missing_timestamp_ratio if figures else None),
-            percent(figures.error_ratio if figures else None),
-            "; ".join(week.flags),
+            *(percent(getattr(week.figures, name) if week.figures else None) for name in _FIGURES.values()),
         )
-    as_of = f", as of {found.as_of_week}" if found.as_of_week else ""
-    said = f": {'; '.join(found.feature_flags)}" if found.feature_flags else ""
-    return [weeks, f"\nfeatures {found.feature.state}{as_of}{said}"]
+    return made
+
+
+def _mark(week: WeekStatus) -> Text:
+    """The week in one character; its colour says the same again."""
+    match week.severity:
+        case "critical":
+            return Text("✗", "red")
+        case "warning":
+            return Text("!", "yellow")
+        case _:
+            return Text("·", "yellow") if week.flags else Text("✓", "green")
 
 
 def _week(settings: Settings, lake: Store, week: Week, judgement: Judgement) -> WeekStatus:
@@ -103,28 +154,15 @@ def _week(settings: Settings, lake: Store, week: Week, judgement: Judgement) -> 
     clean_flags = _changes(week.clean, settings, "clean", inputs)
     figures = week.clean.quality.figures if week.clean and week.clean.quality else None
     flags = [f"ingest: {flag}" for flag in ingest_flags] + [f"clean: {flag}" for flag in clean_flags]
-    flags += data_flags(week) + gate_flags(settings, week) + judgement_flags(judgement)
+    flags += judgement_flags(judgement) + gate_flags(settings, week)
     return WeekStatus(
         week.week,
         _stage(lake, "ingest", week.week, week.ingest, outdated=bool(ingest_flags)),
         _stage(lake, "clean", week.week, week.clean, outdated=bool(clean_flags)),
         figures,
+        max((finding.severity for finding in judgement.findings), key=SEVERITIES.index, default=None),
         tuple(flags),
     )
-
-
-def data_flags(week: Week) -> list[str]:
-    """What a person should know of a week's data."""
-    flags = []
-    drop = week.ingest.drop if week.ingest else None
-    if drop and drop.skipped_files:
-        flags.append(f"bad files skipped: {len(drop.skipped_files)}")
-    if drop and sum(drop.quarantined.values()):
-        flags.append(f"rows in quarantine: {sum(drop.quarantined.values()):,}")
-    figures = week.clean.quality.figures if week.clean and week.clean.quality else None
-    if figures and figures.event_id_conflicts:
-        flags.append(f"EventId conflicts: {figures.event_id_conflicts:,}")
-    return flags
 
 
 def judgement_flags(judgement: Judgement) -> list[str]:

@@ -8,18 +8,6 @@ from services.lake.publish import read_manifest
 from services.lake.store import Store
 from services.lake.weeks import Week, known_weeks, read_week
 
-__all__ = [
-    "Week",
-    "changes",
-    "clean_files",
-    "ingested_weeks",
-    "known_weeks",
-    "raw_files",
-    "read_week",
-    "read_weeks",
-    "unfinished",
-]
-
 
 def ingested_weeks(lake: Store) -> list[str]:
     """The weeks whose raw files are published, oldest first."""

@@ -8,16 +8,14 @@ from types import TracebackType
 from typing import Self
 
 import duckdb
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from services.contracts.errors import TemporaryError
-from services.contracts.severity import severity
 from services.contracts.tables import TIMESTAMP
 from services.feature.texts import Texts
 
 _BATCH_ROWS = 50_000
+"""Rows in a statement, going in and coming out."""
 _TABLES = """
 CREATE TABLE counts (
     service_tag VARCHAR, pn VARCHAR, week VARCHAR, events BIGINT, errors BIGINT, criticals BIGINT, warnings BIGINT
@@ -28,15 +26,10 @@ CREATE TABLE errors (
 );
 """
 _COUNT = """
-INSERT INTO counts
-SELECT
-    service_tag, pn, week, count(*), count(*) FILTER (severity IN ('error', 'critical')),
-    count(*) FILTER (severity = 'critical'), count(*) FILTER (severity = 'warning')
-FROM rows GROUP BY service_tag, pn, week
+INSERT INTO counts SELECT service_tag, pn, week, events, errors, criticals, warnings FROM rows
 """
 _COLLECT = """
-INSERT INTO errors
-SELECT service_tag, valid_us, event_key, pn, week, cat, place, source_file, source_row FROM rows
+INSERT INTO errors SELECT service_tag, valid_us, event_key, pn, week, cat, place, source_file, source_row FROM rows
 """
 
 
@@ -54,16 +47,19 @@ class Aggregator:
                 "autoload_known_extensions": False,
             },
         )
+        # Nothing is ever committed: the file is only for what memory does not hold, and nobody waits for its disk.
+        self._connection.execute("BEGIN")
         self._connection.execute(_TABLES)
         self._texts = Texts(folder / "texts.arrow")
+        self._pending: dict[str, list[pa.Table]] = {_COUNT: [], _COLLECT: []}
 
-    def count(self, rows: list[pa.Table]) -> None:
-        """Add rows with service_tag, severity, pn and week."""
-        self._insert(_COUNT, rows)
+    def count(self, rows: pa.Table) -> None:
+        """Add counts by device, as `counts_by_device` has them, with pn and week."""
+        self._add(_COUNT, rows)
 
-    def collect(self, rows: list[pa.Table]) -> None:
+    def collect(self, rows: pa.Table) -> None:
         """Add errors with all their columns, pn and week."""
-        self._insert(_COLLECT, [self._without_text(in_microseconds(table)) for table in rows])
+        self._add(_COLLECT, self._without_text(in_microseconds(rows)))
 
     def device_features(self, as_of_week: str) -> Iterator[pa.Table]:
         """Batches of device_features, in order."""
@@ -77,7 +73,14 @@ class Aggregator:
         """DuckDB sorts 2,048 rows at least, whatever they weigh: their text stays outside."""
         return rows.set_column(rows.column_names.index("ev"), "place", self._texts.add(rows["ev"]))
 
-    def _insert(self, statement: str, rows: list[pa.Table]) -> None:
+    def _add(self, statement: str, rows: pa.Table) -> None:
+        """Keep rows until they are worth a statement: row groups may be many and small."""
+        self._pending[statement].append(rows)
+        if sum(table.num_rows for table in self._pending[statement]) >= _BATCH_ROWS:
+            self._insert(statement)
+
+    def _insert(self, statement: str) -> None:
+        rows, self._pending[statement] = self._pending[statement], []
         if rows:
             with _explained():
                 self._connection.register("rows", pa.concat_tables(rows).unify_dictionaries())
@@ -85,6 +88,8 @@ class Aggregator:
                 self._connection.unregister("rows")
 
     def _select(self, name: str, parameters: dict[str, str]) -> Iterator[pa.Table]:
+        for pending in self._pending:
+            self._insert(pending)
         statement = files("services.feature").joinpath(name).read_text()
         with _explained():
             reader = self._connection.sql(statement, params=parameters).to_arrow_reader(_BATCH_ROWS)
@@ -117,20 +122,6 @@ def _explained() -> Iterator[None]:
         ) from lacking
     except duckdb.IOException as broken:
         raise TemporaryError(f"feature's scratch disk fails: {str(broken).splitlines()[0][:200]}") from broken
-
-
-def with_severity(cat: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Each row's severity; each distinct category is judged once."""
-    encoded = cat.combine_chunks().dictionary_encode()
-    values = [severity(value) for value in encoded.dictionary.to_pylist()]
-    codes = pc.fill_null(encoded.indices, len(values))
-    return pa.DictionaryArray.from_arrays(codes, pa.array([*values, "other"], pa.string()))
-
-
-def is_error(severities: pa.DictionaryArray) -> np.ndarray:
-    """bool per row: error or critical."""
-    bad = np.array([value in ("error", "critical") for value in severities.dictionary.to_pylist()])
-    return bad[severities.indices.to_numpy()]
 
 
 def in_microseconds(rows: pa.Table) -> pa.Table:

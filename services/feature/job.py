@@ -4,7 +4,6 @@ Read it top to bottom: choose the weeks, stream their rows into counts and error
 """
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,8 +16,9 @@ from services.contracts import CONTRACT_VERSION, layout
 from services.contracts.errors import LedgerError, NotReadyError
 from services.contracts.manifest import Input, Manifest, Output, Window, ledger_gap, read_by_feature
 from services.contracts.tables import DEVICE_FEATURES, ERROR_EVENTS, Table
-from services.feature.aggregate import Aggregator, is_error, with_severity
-from services.lake.parquet import FileWriter, LocalFile, audit, group_bytes, read_group, written_footer
+from services.feature.aggregate import Aggregator
+from services.feature.counts import are_errors, counts_by_device, severities
+from services.lake.parquet import FileWriter, LocalFile, audit, group_batches, group_bytes, read_group, written_footer
 from services.lake.publish import Built, Inputs, Job, Outcome, publish, read_manifest
 from services.lake.scratch import scratch
 from services.lake.store import Store
@@ -30,9 +30,7 @@ from services.runtime.stage import StageRun
 
 log = structlog.get_logger()
 
-_BATCH_ROWS = 50_000
-"""Rows that DuckDB gets in one statement."""
-_NARROW = ["service_tag", "cat"]
+_NARROW = ("service_tag", "cat")
 _WIDE = ["service_tag", "valid_timestamp", "event_key", "cat", "ev", "source_file", "source_row"]
 
 
@@ -79,7 +77,7 @@ class _Group(NamedTuple):
 class _Rows(NamedTuple):
     """What a row group gives."""
 
-    counted: pa.Table
+    counts: pa.Table
     errors: pa.Table | None
 
 
@@ -144,24 +142,30 @@ class _Build:
             partition = layout.partition_of(key)
             groups += [_Group(partition, key, etag, metadata, i) for i in range(metadata.num_row_groups)]
         with progress("feature", sum(rows.values())) as shown:
-            for batch in _batched(found for _, found in prefetched(groups, self._read_group, self._settings.workers)):
-                aggregator.count([found.counted for found in batch])
-                aggregator.collect([found.errors for found in batch if found.errors is not None])
-                shown.advance(sum(found.counted.num_rows for found in batch))
+            for group, found in prefetched(groups, self._read_group, self._settings.workers):
+                aggregator.count(found.counts)
+                if found.errors:
+                    aggregator.collect(found.errors)
+                shown.advance(group.metadata.row_group(group.ordinal).num_rows)
         return rows
 
     def _read_group(self, group: _Group) -> _Rows:
         with self._lake.open(group.key, group.etag) as handle:
-            narrow = read_group(handle, group.metadata, group.ordinal, _NARROW)
-        severities = with_severity(narrow["cat"])
-        counted = pa.table({"service_tag": narrow["service_tag"], "severity": severities})
-        bad = is_error(severities)
-        if not bad.any():
-            return _Rows(_placed(counted, group.partition), None)
+            narrow = read_group(handle, group.metadata, group.ordinal, [*_NARROW], dictionaries=_NARROW)
+        severity = severities(narrow["cat"])
+        counts = counts_by_device(narrow["service_tag"], severity)
+        bad = are_errors(severity)
+        errors = _placed(self._read_errors(group, bad), group.partition) if bad.any() else None
+        return _Rows(_placed(counts, group.partition), errors)
+
+    def _read_errors(self, group: _Group, bad: np.ndarray) -> pa.Table:
+        """The rows of a row group that are errors, never holding the text of all."""
+        errors, row = [], 0
         with self._lake.open(group.key, group.etag) as handle:
-            wide = read_group(handle, group.metadata, group.ordinal, _WIDE)
-        errors = wide.take(pa.array(np.flatnonzero(bad)))
-        return _Rows(_placed(counted, group.partition), _placed(errors, group.partition))
+            for batch in group_batches(handle, group.metadata, group.ordinal, _WIDE):
+                errors.append(batch.filter(pa.array(bad[row : row + batch.num_rows])))
+                row += batch.num_rows
+        return pa.Table.from_batches(errors).combine_chunks()
 
     def _writer(self, key: str, table: Table) -> FileWriter:
         order = tuple(column.split(" ")[0] for column in table.order if column.split(" ")[0] in table.schema.names)
@@ -186,18 +190,6 @@ def _finished(writer: FileWriter, table: Table) -> LocalFile:
     file = writer.close()
     audit(file, table.schema)
     return file
-
-
-def _batched(found: Iterator[_Rows]) -> Iterator[list[_Rows]]:
-    """Row groups together, so that many small ones cost no statement each."""
-    batch: list[_Rows] = []
-    for rows in found:
-        batch.append(rows)
-        if sum(one.counted.num_rows for one in batch) >= _BATCH_ROWS:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
 
 
 def _placed(rows: pa.Table, partition: layout.Partition) -> pa.Table:

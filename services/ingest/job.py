@@ -24,7 +24,9 @@ from services.lake.publish import Built, Inputs, Job, Outcome, publish, read_man
 from services.lake.scratch import require_room, scratch
 from services.lake.source import list_drop
 from services.lake.store import Store
+from services.lake.take import taking
 from services.runtime.gates import check_gates
+from services.runtime.native import native_kernel
 from services.runtime.progress import progress
 from services.runtime.settings import Settings
 from services.runtime.stage import StageRun
@@ -101,7 +103,7 @@ class _Build:
             groups = [file.metadata.row_group(g) for file in drop.files for g in range(file.metadata.num_row_groups)]
             require_room(self._folder, 2 * sum(group.total_byte_size for group in groups))
             with progress(f"ingest {self._week}", sum(file.metadata.num_rows for file in drop.files)) as shown:
-                spilled = spill(self._source, drop, self._folder, self._settings.workers, shown)
+                spilled = spill(self._source, drop, self._folder, self._settings, shown)
             if not spilled.faults:
                 return drop, spilled
             drop = drop._replace(faults=drop.faults + spilled.faults)
@@ -134,11 +136,11 @@ class _Build:
 
     def _write_partitions(self, pns: list[str], spilled: Spilled, schema: pa.Schema) -> dict[str, LocalFile]:
         keys = {layout.partition_key("ingest", self._week, pn): pn for pn in pns}
-
         runs = [OpenRun(run) for run in spilled.runs]
+        take = taking(native_kernel(self._settings.kernel))
 
         def write(key: str) -> LocalFile:
-            return self._write(key, merged(runs, keys[key]), schema, len(pns))
+            return self._write(key, merged(runs, keys[key], take), schema, len(pns))
 
         with ThreadPoolExecutor(self._settings.workers) as pool:
             return dict(zip(keys, pool.map(write, keys), strict=True))

@@ -26,8 +26,10 @@ _DETAILS = {
 class Rows(NamedTuple):
     """What became of a batch."""
 
-    raw: pa.Table
-    """Raw's columns and `pn`, both service_tag and pn as dictionaries."""
+    converted: pa.Table
+    """Raw's columns and `pn`, both service_tag and pn as dictionaries; refused rows too."""
+    kept: np.ndarray
+    """Places of the rows that raw gets: taking them here would copy every text once more."""
     quarantined: pa.Table
     unusable_eventdates: int
 
@@ -47,11 +49,11 @@ def read_rows(batch: pa.RecordBatch, file: str, first_row: int, extra: ExtraColu
     for reason, rows in (("no_service_tag", np.flatnonzero(no_tag)), ("bad_pn", np.flatnonzero(bad_pn))):
         if len(rows):
             refused.append(_refused(batch, numbers, file, reason, dict.fromkeys(rows.tolist(), "")))
-    raw, unusable = _raw(batch, file, numbers, tags, pns, extra)
-    return Rows(raw.filter(pa.array(~(no_tag | bad_pn))) if refused else raw, _in_order(refused), unusable)
+    converted, unusable = _converted(batch, file, numbers, tags, pns, extra)
+    return Rows(converted, np.flatnonzero(~(no_tag | bad_pn)), _in_order(refused), unusable)
 
 
-def _raw(
+def _converted(
     batch: pa.RecordBatch, file: str, numbers: pa.Array, tags: pa.Array, pns: pa.Array, extra: ExtraColumns
 ) -> tuple[pa.Table, int]:
     eventdates, unusable = eventdate_ns(_column(batch, "eventdate"))

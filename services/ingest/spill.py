@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -18,7 +19,10 @@ from services.ingest.runs import RUN_BYTES, Run, write_run
 from services.lake.parquet import iter_tables
 from services.lake.scratch import spilling
 from services.lake.store import Store
+from services.lake.take import Take, taking
+from services.runtime.native import native_kernel
 from services.runtime.progress import Progress
+from services.runtime.settings import Settings
 
 _BATCH_BYTES = 8 * 1024**2
 _PEEK = 64 * 1024
@@ -48,11 +52,12 @@ class Spilled(NamedTuple):
     faults: tuple[Fault, ...]
 
 
-def spill(source: Store, drop: Drop, folder: Path, workers: int, shown: Progress) -> Spilled:
+def spill(source: Store, drop: Drop, folder: Path, settings: Settings, shown: Progress) -> Spilled:
     """Read the drop into runs, in the order of file and row; what cannot be read becomes a fault."""
     tasks = [task for file in drop.files for task in _tasks(file)]
-    with ThreadPoolExecutor(workers) as pool:
-        parts = list(pool.map(lambda task: _spill_task(source, drop, task, folder, shown), tasks))
+    take = taking(native_kernel(settings.kernel))
+    with ThreadPoolExecutor(settings.workers) as pool:
+        parts = list(pool.map(lambda task: _spill_task(source, drop, _TaskWriter(task, folder, take), shown), tasks))
     source_rows = Counter({file.name: 0 for file in drop.files})
     for part in parts:
         source_rows.update(part.source_rows)  # a sum of counters forgets files without rows
@@ -77,8 +82,8 @@ def _tasks(file: SourceFile) -> Iterator[Task]:
             first, groups, rows, size = first + rows, [], 0, 0
 
 
-def _spill_task(source: Store, drop: Drop, task: Task, folder: Path, shown: Progress) -> Spilled:
-    writer = _TaskWriter(task, folder)
+def _spill_task(source: Store, drop: Drop, writer: "_TaskWriter", shown: Progress) -> Spilled:
+    task = writer.task
     row = task.first_row
     unusable = 0
     with source.open(task.file.key, task.file.etag) as handle:
@@ -114,13 +119,18 @@ def _batches(handle: pa.NativeFile, task: Task) -> Iterator[pa.RecordBatch]:
 
 def _dictionary_bytes(handle: pa.NativeFile, task: Task) -> float:
     """Mean size of the values in a row's dictionaries: a few large ones, repeated, look small in a footer."""
-    texts = [field.name for field in task.file.schema if is_text(plain(field.type)) or is_binary(plain(field.type))]
+    metadata = task.file.metadata
+    texts = {field.name for field in task.file.schema if is_text(plain(field.type)) or is_binary(plain(field.type))}
     reader = pq.ParquetFile(
-        handle, metadata=task.file.metadata, read_dictionary=texts, buffer_size=_PEEK, pre_buffer=False
+        handle, metadata=metadata, read_dictionary=sorted(texts), buffer_size=_PEEK, pre_buffer=False
     )
     largest = 1.0
     for group in task.groups:
-        for first in islice(reader.iter_batches(1, row_groups=[group], columns=texts, use_threads=False), 1):
+        chunks = [metadata.row_group(group).column(c) for c in range(metadata.num_columns)]
+        # Only these: a page of a column without a dictionary may hold megabytes, all to be unpacked for one row.
+        columns = [chunk.path_in_schema for chunk in chunks if chunk.has_dictionary_page]
+        columns = [name for name in columns if name in texts]
+        for first in islice(reader.iter_batches(1, row_groups=[group], columns=columns, use_threads=False), 1):
             dictionaries = [column.dictionary for column in first.columns if pa.types.is_dictionary(column.type)]
             largest = max(largest, sum(values.nbytes / max(len(values), 1) for values in dictionaries))
     return largest
@@ -129,29 +139,33 @@ def _dictionary_bytes(handle: pa.NativeFile, task: Task) -> float:
 class _TaskWriter:
     """Gathers a task's rows to the size of a run."""
 
-    def __init__(self, task: Task, folder: Path) -> None:
-        self._name, self._folder = task.name, folder
-        self._pending: list[pa.Table] = []
+    def __init__(self, task: Task, folder: Path, take: Take) -> None:
+        self.task = task
+        self._folder, self._take = folder, take
+        self._pending: list[Rows] = []
         self._pending_bytes = 0
         self._runs: list[Run] = []
         self._quarantine: list[Path] = []
 
     def add(self, rows: Rows) -> None:
-        self._pending.append(rows.raw)
-        self._pending_bytes += rows.raw.nbytes
+        self._pending.append(rows)
+        self._pending_bytes += rows.converted.nbytes
         if self._pending_bytes >= RUN_BYTES:
             self._flush()
         if rows.quarantined.num_rows:
-            path = self._folder / f"{self._name}-{len(self._quarantine)}.quarantine"
+            path = self._folder / f"{self.task.name}-{len(self._quarantine)}.quarantine"
             with spilling(path, rows.quarantined.schema) as out:
                 out.write_table(rows.quarantined)
             self._quarantine.append(path)
 
     def _flush(self) -> None:
-        rows = pa.concat_tables(self._pending)
+        rows = pa.concat_tables([part.converted for part in self._pending])
+        starts = np.cumsum([0, *(len(part.converted) for part in self._pending)])
+        kept = np.concatenate([part.kept + start for part, start in zip(self._pending, starts, strict=False)])
         self._pending, self._pending_bytes = [], 0
-        if rows.num_rows:
-            self._runs.append(write_run(rows, self._folder / f"{self._name}-{len(self._runs)}.run"))
+        if len(kept):
+            path = self._folder / f"{self.task.name}-{len(self._runs)}.run"
+            self._runs.append(write_run(rows, kept, path, self._take))
 
     def close(self) -> tuple[tuple[Run, ...], tuple[Path, ...]]:
         if self._pending:

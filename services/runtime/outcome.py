@@ -13,7 +13,7 @@ from services.contracts.manifest import Manifest
 from services.runtime.metrics import push_failure, push_start, push_success
 from services.runtime.outputs import leave_outputs, stage_outputs
 from services.runtime.settings import Settings
-from services.runtime.stage import explain
+from services.runtime.stage import explain, program_version
 
 if TYPE_CHECKING:
     from services.judgement.judge import Judgement
@@ -62,7 +62,7 @@ def run_stage(settings: Settings, stage: Stage, week: str | None, work: Callable
     """
     began = time.monotonic()
     structlog.contextvars.bind_contextvars(stage=stage, week=week, run_id=settings.run_id)
-    log.info("started", attempt=settings.attempt)
+    log.info("started", attempt=settings.attempt, version=program_version())
     push_start(settings, stage, week)
     try:
         leave_outputs(settings, stage_outputs(None))  # Argo wants every one of them, also of a run that fails

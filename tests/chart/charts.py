@@ -1,6 +1,5 @@
 """Helm and Argo as a user runs them, and what they say."""
 
-import json
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -98,7 +97,7 @@ def _workflow_pod(spec: Document, template: Document) -> Document:
         "initContainers": [{"name": "init"}],
         "containers": [{"name": "wait"}, main],
     }
-    for patch in (yaml.safe_load(spec["podSpecPatch"]), json.loads(template["podSpecPatch"])):
+    for patch in (yaml.safe_load(spec["podSpecPatch"]), yaml.safe_load(template["podSpecPatch"])):
         pod = _merged(pod, patch)
     return pod
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -86,7 +85,7 @@ def test_only_leaves_are_retried_and_only_what_may_get_better(plain: Document) -
 
 def test_memory_doubles_with_every_retry_from_what_the_container_asks_for(plain: Document) -> None:
     for template in (t for t in plain["spec"]["templates"] if "container" in t):
-        [main] = json.loads(template["podSpecPatch"])["containers"]
+        [main] = yaml.safe_load(template["podSpecPatch"])["containers"]
         first = template["container"]["resources"]["limits"]["memory"]
         mebibytes = {"1Gi": 1024, "512Mi": 512}[first]
         grown = f"{{{{={mebibytes} * 2 ** asInt(retries)}}}}Mi"

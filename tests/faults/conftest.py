@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -40,46 +41,47 @@ def scratch(tmp_path: Path) -> Path:
 
 
 class Matrix:
-    """How many cases of each fault were tried; printed at the end of the session."""
+    """What a test tried, kept in its report: that way it is seen whichever process ran the test."""
 
-    def __init__(self) -> None:
-        self.cases: dict[tuple[str, str], int] = {}
-        self.planted: dict[str, bool] = {}
+    def __init__(self, properties: list[tuple[str, object]]) -> None:
+        self._properties = properties
 
     def count(self, fault: str, where: str, cases: int = 1) -> None:
         """Add cases of a fault."""
-        self.cases[fault, where] = self.cases.get((fault, where), 0) + cases
+        self._properties.append((_FAULT, [fault, where, cases]))
+
+    def plants(self, bug: str) -> None:
+        """The test passes only if this bug is found."""
+        self._properties.append((_BUG, bug))
 
 
-_MATRIX = pytest.StashKey[Matrix]()
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Begin counting."""
-    config.stash[_MATRIX] = Matrix()
+_FAULT, _BUG = "fault", "planted bug"
 
 
 @pytest.fixture
 def matrix(request: pytest.FixtureRequest) -> Matrix:
     """Where a test says what it tried."""
-    return request.config.stash[_MATRIX]
+    return Matrix(request.node.user_properties)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> Generator[None, object, object]:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Generator[None, object, object]:
     """The matrix with its counts, and last what became of the bugs that were planted."""
     result = yield
-    matrix = config.stash[_MATRIX]
-    if matrix.cases:
+    ended = [*terminalreporter.stats.get("passed", []), *terminalreporter.stats.get("failed", [])]
+    said = [(name, value, report.passed) for report in ended for name, value in report.user_properties]
+    counts: Counter[tuple[str, str]] = Counter()
+    for name, value, _ in said:
+        if name == _FAULT:
+            counts[value[0], value[1]] += value[2]
+    if counts:
         terminalreporter.section("faults")
-        for (fault, where), cases in sorted(matrix.cases.items()):
+        for (fault, where), cases in sorted(counts.items()):
             terminalreporter.write_line(f"{fault:<34} {where:<34} {cases:>7,}")
-        terminalreporter.write_line(f"{'all':<34} {'':<34} {sum(matrix.cases.values()):>7,}")
-    if matrix.planted:
-        caught = sum(matrix.planted.values())
-        terminalreporter.write_line(f"planted bugs caught: {caught} of {len(matrix.planted)}")
+        terminalreporter.write_line(f"{'all':<34} {'':<34} {counts.total():>7,}")
+    caught = [passed for name, _, passed in said if name == _BUG]
+    if caught:
+        terminalreporter.write_line(f"planted bugs caught: {sum(caught)} of {len(caught)}")
     return result
 
 

@@ -18,12 +18,11 @@ from tests.faults.s3 import Bucket
 def test_a_planted_bug_is_found(
     bucket: Bucket, scratch: Path, matrix: Matrix, monkeypatch: pytest.MonkeyPatch, bug: str
 ) -> None:
-    matrix.planted[bug] = False
+    matrix.plants(bug)
     monkeypatch.setattr(publish, "_MAX_STARTS", 2)
     plant(monkeypatch, BUGS[bug])
     found = next((wrong for check in BATTERY for wrong in islice(check(bucket, scratch), 1)), None)
     assert found, f"nothing finds: {bug}"
-    matrix.planted[bug] = True
 
 
 @pytest.mark.faults_full

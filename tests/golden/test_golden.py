@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from services.clean.kernel import eventlog_kernel
 from services.contracts import CONTRACT_VERSION
+from services.runtime.native import eventlog_kernel
 from tests.golden.recorded import golden_path, outputs
 
 ADVICE = (

@@ -168,12 +168,12 @@ def test_a_week_that_is_bad_does_not_stop_the_others(golden: Golden, bucket: Buc
 def test_a_run_that_is_killed_half_way_is_finished_by_the_next(
     bucket: Bucket, start: Start, tmp_path: Path, stage: str, remote: bool
 ) -> None:
-    """Killed as soon as the first of its 80 files is there."""
+    """Killed when the first of its 80 files is there: it stands still while we look, however slow looking is."""
     source, lake = tmp_path / "source", f"{bucket.url}/lake" if remote else str(tmp_path / "lake")
     pns: list[str | None] = [f"P{n:03}" for n in range(80)]
     write_weeks(source, (WEEK,), pns)
     prefix = f"{'raw' if stage == 'ingest' else 'clean'}/event_log/week={WEEK}/"
-    control = f"_control/{stage}/week={WEEK}/manifest.json"
+    claim, manifest = (f"_control/{stage}/week={WEEK}/{name}.json" for name in ("claim", "manifest"))
     if stage == "clean":
         finished(start("ingest", "--json", "--source", str(source), "--lake", lake, "--week", WEEK))
     arguments = ("--json", "--lake", lake, "--week", WEEK, *(("--source", str(source)) if stage == "ingest" else ()))
@@ -185,12 +185,18 @@ def test_a_run_that_is_killed_half_way_is_finished_by_the_next(
         return [str(path) for path in folder.rglob("*.parquet")] if folder.is_dir() else [""] * folder.is_file()
 
     victim = start(stage, *arguments)
-    while not present(prefix):
+    while not present(claim):
         assert victim.poll() is None, victim.communicate()[1]
         time.sleep(0.002)
+    victim.send_signal(signal.SIGSTOP)
+    while not present(prefix):
+        victim.send_signal(signal.SIGCONT)
+        time.sleep(0.01)
+        victim.send_signal(signal.SIGSTOP)
+        assert victim.poll() is None, victim.communicate()[1]
     victim.send_signal(signal.SIGKILL)
     victim.communicate()
-    assert not present(control), "it was too fast to be killed half-way"
+    assert not present(manifest), "it was too fast to be killed half-way"
     assert 0 < len(present(prefix)) < 80
     assert finished(start("run", "--json", "--source", str(source), "--lake", lake)) == {
         "ingest": ["published" if stage == "ingest" else "unchanged"],
@@ -223,7 +229,7 @@ def test_an_interrupted_run_says_so_and_the_next_one_finishes(
     victim = start("run", "--source", drops, "--lake", f"{bucket.url}/lake")
     while not bucket.names("lake/_control/"):
         assert victim.poll() is None
-        time.sleep(0.005)
+        time.sleep(0.01)
     victim.send_signal(signal.SIGTERM)
     _, err = victim.communicate(timeout=60)
     assert victim.returncode == 128 + signal.SIGTERM, err

@@ -96,7 +96,7 @@ def test_there_are_ten_bugs() -> None:
     assert len(BUGS) == 10
 
 
-@pytest.mark.planted
+@pytest.mark.planted_bug
 @pytest.mark.parametrize("bug", BUGS)
 def test_a_planted_bug_is_caught(bug: str, compare: Callable[[], None]) -> None:
     with pytest.MonkeyPatch.context() as patched:

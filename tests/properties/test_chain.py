@@ -16,7 +16,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from services.clean.kernel import eventlog_kernel
+from services.runtime.native import eventlog_kernel
 from tests.drops import NEXT_WEEK, WEEK, Chain, Files, assert_follows_reference
 from tests.properties.nasty import crowded_drops, drops
 

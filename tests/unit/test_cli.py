@@ -8,6 +8,7 @@ import pytest
 import structlog
 
 from services.cli import app, main
+from services.contracts import layout
 from tests.drops import NEXT_WEEK, WEEK, ev, row, table
 
 _COMMANDS = ("run", "ingest", "clean", "feature", "plan", "sample", "status", "report", "explain", "accept", "doctor")
@@ -94,6 +95,22 @@ def test_the_summary_of_a_lake_with_an_odd_name_can_be_pasted_too(cli, chain, tm
     _, out, _ = cli("run", "--source", chain.root / "source", "--lake", tmp_path / "my $lake's")
     for line in (line.strip() for line in out.splitlines() if " -c " in line):
         assert subprocess.run(shlex.split(line), capture_output=True, text=True, check=True).stdout
+
+
+def test_a_run_leaves_a_report_of_every_week_and_a_second_one_writes_nothing(cli, places, chain):
+    cli("run", *places)
+    pages = [chain.lake / layout.report_key(week, "html") for week in (WEEK, NEXT_WEEK)]
+    assert all(f"Week {week}" in page.read_text() for page, week in zip(pages, (WEEK, NEXT_WEEK), strict=True))
+    before = {path: path.stat().st_mtime_ns for path in chain.lake.rglob("*") if path.is_file()}
+    cli("run", *places)
+    assert {path: path.stat().st_mtime_ns for path in chain.lake.rglob("*") if path.is_file()} == before
+
+
+def test_report_writes_one_page(cli, places, chain, tmp_path):
+    cli("run", *places)
+    code, _, _ = cli("report", *places[2:], "--html", tmp_path / "page.html")
+    assert code == 0
+    assert (tmp_path / "page.html").read_text().startswith("<!DOCTYPE html>")
 
 
 def test_plan_status_and_report_speak_json(cli, places):

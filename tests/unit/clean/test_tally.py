@@ -1,5 +1,6 @@
 """Counting rows by what became of them."""
 
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -20,7 +21,8 @@ EVENTS = [
 ]
 
 
-def read(rows):
+def read(rows, *files):
+    """The rows with what their events say, and the unusable candidates."""
     batch = pa.record_batch(
         {
             "ev": pa.array([event for event, _ in rows], pa.string()),
@@ -28,7 +30,9 @@ def read(rows):
             "eventdate": pa.nulls(len(rows), pa.int64()),
         }
     )
-    return read_events_python(batch, RULES)
+    events = read_events_python(batch, RULES)
+    named = pa.array(files, pa.string()).dictionary_encode()
+    return pa.Table.from_batches([events.columns]).append_column("source_file", named), Counter(events.unusable)
 
 
 def files_of(*names):
@@ -37,8 +41,8 @@ def files_of(*names):
 
 def test_raw_rows_are_counted_by_pn_file_status_and_year():
     tally = Tally(["A", "B", "empty"])
-    tally.saw_raw("A", files_of("a", "a", "b", "b", "b"), read(EVENTS))
-    tally.saw_raw("B", files_of("b"), read(EVENTS[:1]))
+    tally.saw_raw("A", *read(EVENTS, "a", "a", "b", "b", "b"))
+    tally.saw_raw("B", *read(EVENTS[:1], "b"))
     quality = tally.quality()
     one = Counts(raw_rows=5, missing_timestamp=1, invalid_timestamp=2, missing_event_id=4, ev_unparsable=1)
     assert quality.counts_by_pn == {"A": one, "B": Counts(raw_rows=1), "empty": Counts()}
@@ -91,9 +95,9 @@ def test_judged_rows_are_counted_under_their_own_pn():
 
 def test_threads_lose_no_count():
     tally = Tally(["A"])
-    events = read(EVENTS)
+    events = read(EVENTS, *"aabbb")
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: tally.saw_raw("A", files_of(*"aabbb"), events), range(200)))
+        list(pool.map(lambda _: tally.saw_raw("A", *events), range(200)))
     assert tally.quality().counts.raw_rows == 1_000
     assert sum(sum(by_status.values()) for by_status in tally.quality().timestamps.values()) == 1_000
 

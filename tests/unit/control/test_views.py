@@ -4,7 +4,9 @@ import pytest
 
 from services.contracts import layout
 from services.contracts.errors import NotReadyError
-from services.control import doctor, report, status
+from services.control import doctor, status
+from services.control.report import terminal
+from services.control.report.gather import gather
 from services.control.terminal import bar, emit, sparkline
 from services.lake.store import open_store
 from tests.drops import NEXT_WEEK, WEEK, ev, row, table
@@ -42,7 +44,7 @@ def test_a_run_that_found_no_drop_leaves_no_week(chain, lake):
 
 def test_status_flags_what_deserves_a_look(chain, lake):
     flags = _status(chain, lake, gate_error_ratio=0.1).weeks[0].flags
-    for part in ("bad files skipped: 1", "rows in quarantine: 1", "error_ratio is"):
+    for part in ("skipped_files is 1", "quarantined_ratio is 20 %", "error_ratio is"):
         assert any(part in flag for flag in flags)
 
 
@@ -63,16 +65,15 @@ def test_an_empty_lake_is_said_to_be_one(chain):
 
 
 def test_the_report_is_of_the_newest_week_unless_one_is_named(chain, lake):
-    assert report.find(chain.settings(), lake).week == NEXT_WEEK
-    assert report.find(chain.settings(week=WEEK), lake).week == WEEK
+    assert gather(chain.settings(), lake).week == NEXT_WEEK
+    assert gather(chain.settings(week=WEEK), lake).week == WEEK
     with pytest.raises(NotReadyError, match="2024-06-07 is not in this lake"):
-        report.find(chain.settings(week="2024-06-07"), lake)
+        gather(chain.settings(week="2024-06-07"), lake)
 
 
 def test_the_report_shows_funnel_causes_and_parts(chain, lake, capsys):
-    settings = chain.settings(week=WEEK)
-    week = report.find(settings, lake)
-    emit(*report.show(settings, lake, week))
+    report = gather(chain.settings(week=WEEK), lake)
+    emit(*terminal.show(report, lake.url))
     shown = capsys.readouterr().out
     for part in (
         "raw rows",
@@ -82,9 +83,11 @@ def test_the_report_shows_funnel_causes_and_parts(chain, lake, capsys):
         "I13",
         "a.parquet",
         "skipped: bad.parquet",
+        "critical (skipped_files)",
+        "Cost, estimated",
     ):
         assert part in shown
-    assert report.to_json(week)["clean"]["quality"]["counts"]["resends"] == 1
+    assert report.to_json()["counts"]["resends"] == 1
 
 
 def test_a_sound_folder_passes_the_doctor_and_keeps_no_trace(chain):

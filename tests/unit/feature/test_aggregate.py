@@ -1,14 +1,17 @@
 """Counts, intervals and modes of devices, however the rows come."""
 
 import math
+from typing import get_args
 
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.contracts.severity import Severity
 from services.contracts.tables import DEVICE_FEATURES, ERROR_EVENTS, TIMESTAMP
-from services.feature.aggregate import Aggregator, in_microseconds, is_error, with_severity
+from services.feature.aggregate import Aggregator, in_microseconds
+from services.feature.counts import are_errors, counts_by_device, severities
 from tests import reference
 
 MEMORY = 256 * 1024**2
@@ -18,7 +21,7 @@ def clean_rows(*rows):
     """Rows of (tag, cat, µs or None, pn, week), in the form in which the aggregator takes them."""
     names = ("service_tag", "cat", "valid_timestamp", "pn", "week")
     columns = {name: [row[place] for row in rows] for place, name in enumerate(names)}
-    plain = pa.table(
+    return pa.table(
         {
             **{name: pa.array(columns[name], pa.string()) for name in ("service_tag", "cat", "pn", "week")},
             "valid_timestamp": pa.array(columns["valid_timestamp"], pa.int64()).cast(TIMESTAMP),
@@ -28,7 +31,6 @@ def clean_rows(*rows):
             "source_row": pa.array(range(len(rows)), pa.int64()),
         }
     )
-    return plain.append_column("severity", with_severity(plain["cat"]))
 
 
 def tables(rows, folder, pieces=1):
@@ -37,12 +39,23 @@ def tables(rows, folder, pieces=1):
     parts = [rows.slice(start, size) for start in range(0, len(rows), size)]
     with Aggregator(folder, memory=MEMORY, threads=2) as aggregator:
         for part in parts:
-            aggregator.count([part])
-            bad = is_error(part["severity"].combine_chunks())
-            aggregator.collect([part.filter(pa.array(bad))] if bad.any() else [])
+            for counts in counted(part):
+                aggregator.count(counts)
+            aggregator.collect(part.filter(pa.array(are_errors(severities(part["cat"])))))
         features = list(aggregator.device_features("2024-05-17"))
         errors = list(aggregator.error_events())
     return whole(features, DEVICE_FEATURES.schema), whole(errors, ERROR_EVENTS.schema)
+
+
+def counted(rows):
+    """The counts of each partition among the rows."""
+    for where in {(row["pn"], row["week"]) for row in rows.select(["pn", "week"]).to_pylist()}:
+        here = [(row["pn"], row["week"]) == where for row in rows.select(["pn", "week"]).to_pylist()]
+        part = rows.filter(pa.array(here))
+        counts = counts_by_device(part["service_tag"], severities(part["cat"]))
+        for name, value in zip(("pn", "week"), where, strict=True):
+            counts = counts.append_column(name, pa.array([value] * len(counts), pa.string()))
+        yield counts
 
 
 def whole(batches, schema):
@@ -174,9 +187,9 @@ def test_neither_order_nor_pieces_show(tmp_path_factory, rows, random, pieces):
 
 
 def test_severities_are_judged_once_for_each_category():
-    severities = with_severity(pa.chunked_array([["Error", None], ["warning ", "Error"]]))
-    assert severities.to_pylist() == ["error", "other", "warning", "error"]
-    assert is_error(severities).tolist() == [True, False, False, True]
+    found = severities(pa.chunked_array([["Error", None], ["warning ", "Error"]]))
+    assert [get_args(Severity)[place] for place in found] == ["error", "other", "warning", "error"]
+    assert are_errors(found).tolist() == [True, False, False, True]
 
 
 def test_times_leave_for_duckdb_as_integers():

@@ -73,7 +73,7 @@ def test_lost_rows_stop_feature(three_weeks, monkeypatch, method, sentence):
     taken = getattr(Aggregator, method)
 
     def forgetful(self, rows):
-        taken(self, [part.slice(1) for part in rows])
+        taken(self, rows.slice(1))
 
     monkeypatch.setattr(Aggregator, method, forgetful)
     with pytest.raises(LedgerError, match=sentence):

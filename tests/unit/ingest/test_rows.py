@@ -1,6 +1,7 @@
 """Which rows are taken into raw and which go to quarantine, with the first reason that applies."""
 
 import json
+from typing import NamedTuple
 
 import pyarrow as pa
 import pytest
@@ -10,10 +11,17 @@ from services.ingest.rows import read_rows
 from tests.drops import broken, row, table
 
 
+class Judged(NamedTuple):
+    raw: pa.Table
+    quarantined: pa.Table
+    unusable_eventdates: int
+
+
 def judged(batch, first_row=0):
     if isinstance(batch, pa.Table):
         (batch,) = batch.combine_chunks().to_batches()
-    return read_rows(batch, "a.parquet", first_row, ExtraColumns({"a.parquet": batch.schema}))
+    found = read_rows(batch, "a.parquet", first_row, ExtraColumns({"a.parquet": batch.schema}))
+    return Judged(found.converted.take(pa.array(found.kept)), found.quarantined, found.unusable_eventdates)
 
 
 def reasons(batch):

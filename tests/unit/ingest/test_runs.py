@@ -3,6 +3,7 @@
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -10,7 +11,10 @@ from hypothesis import strategies as st
 
 from services.ingest import runs
 from services.ingest.runs import OpenRun, merged, write_run
+from services.lake.take import taking
+from services.runtime.native import native_kernel
 
+TAKE = taking(native_kernel("auto"))
 TAGS = ["T1", "T2", "T10", "t1", "é", "\U0001f4bb", "\uffff"]
 
 
@@ -34,12 +38,19 @@ def identities(tables):
     ]
 
 
+def written(parts, folder, **columns):
+    """Open runs of parts (file, first row, tags, pns), in the order of file and row."""
+    tables = [rows_of(*part, **columns) for part in parts]
+    paths = [Path(folder, f"{place}.run") for place in range(len(parts))]
+    return [
+        OpenRun(write_run(rows, np.arange(len(rows)), path, TAKE)) for rows, path in zip(tables, paths, strict=True)
+    ]
+
+
 def merged_by_pn(parts, folder):
-    """Parts are (file, first row, tags, pns), in the order of file and row."""
-    made = [write_run(rows_of(*part), Path(folder, f"{place}.run")) for place, part in enumerate(parts)]
-    opened = [OpenRun(run) for run in made]
-    pns = sorted({pn for run in made for pn in run.rows}, key=str.encode)
-    return {pn: identities(merged(opened, pn)) for pn in pns}
+    opened = written(parts, folder)
+    pns = sorted({pn for run in opened for pn in run.run.rows}, key=str.encode)
+    return {pn: identities(merged(opened, pn, TAKE)) for pn in pns}
 
 
 def expected_by_pn(parts):
@@ -77,28 +88,32 @@ def spilled(draw):
     return parts
 
 
-@given(spilled(), st.sampled_from([1, 150, 2**24]), st.sampled_from([1, 150, 2**24]))
-def test_merge_is_a_stable_sort_whatever_fits_in_a_chunk(parts, chunk_bytes, read_bytes):
+@given(spilled(), st.sampled_from([1, 150, 600, 2**24]))
+def test_merge_is_a_stable_sort_whatever_fits_in_a_chunk(parts, chunk_bytes):
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patched:
         patched.setattr(runs, "_CHUNK_BYTES", chunk_bytes)
-        patched.setattr(runs, "_READ_BYTES", read_bytes)
         assert merged_by_pn(parts, folder) == expected_by_pn(parts)
 
 
 def test_one_device_larger_than_a_chunk_comes_in_pieces_of_a_chunk(tmp_path, monkeypatch):
     monkeypatch.setattr(runs, "_CHUNK_BYTES", 20_000)
-    monkeypatch.setattr(runs, "_READ_BYTES", 2_000)
-    monkeypatch.setattr(runs, "_READ_BYTES", 4_000)
     parts = [
         ("a", 0, ["T1"] * 3 + ["T2"] * 900 + ["T3"], ["I1"] * 904),
         ("b", 0, ["T2"] * 900 + ["T4"], ["I1"] * 901),
     ]
-    made = [write_run(rows_of(*part, text="x" * 50), tmp_path / f"{place}.run") for place, part in enumerate(parts)]
-    chunks = list(merged([OpenRun(run) for run in made], "I1"))
+    chunks = list(merged(written(parts, tmp_path, text="x" * 50), "I1", TAKE))
     assert identities(chunks) == expected_by_pn(parts)["I1"]
     assert max(chunk.num_rows for chunk in chunks) < 600
     assert len(chunks) > 4
 
 
 def test_nothing_to_merge_is_nothing():
-    assert list(merged([], "I1")) == []
+    assert list(merged([], "I1", TAKE)) == []
+
+
+def test_only_kept_rows_come_into_a_run(tmp_path):
+    rows = rows_of("a", 0, ["T2", None, "T1", "T1"], ["I1", "I1", "I2", "I1"])
+    opened = [OpenRun(write_run(rows, np.array([0, 3]), tmp_path / "0.run", TAKE))]
+    assert opened[0].run.rows == {"I1": 2}
+    assert identities(merged(opened, "I1", TAKE)) == [("T1", "a", 3), ("T2", "a", 0)]
+    assert list(merged(opened, "I2", TAKE)) == []

@@ -1,0 +1,122 @@
+"""The chart, installed for one test: with a lake of its own, under a name that is not `eventlog`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from mypy_boto3_s3 import S3Client
+
+from tests.drops import ZONES, Chain
+from tests.e2e.cluster import ROOT, Ended, Namespace, Workflow, command, succeed
+
+BUCKET = "eventlog"
+
+
+class Store:
+    """The bucket of the devstack, seen from this machine."""
+
+    def __init__(self, client: S3Client, secrets: tuple[str, ...]) -> None:
+        self.client, self.secrets = client, secrets
+
+    def states(self, prefix: str) -> dict[str, str]:
+        """What changes with every PUT, of each object."""
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
+        found = [entry for page in pages for entry in page.get("Contents", [])]
+        return {entry["Key"]: f"{entry['ETag']} {entry['LastModified'].isoformat()}" for entry in found}
+
+    def read(self, key: str) -> bytes:
+        return self.client.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+
+
+class Release:
+    """One installation of the chart, and the drops and lake that it works on."""
+
+    def __init__(self, namespace: Namespace, store: Store, name: str) -> None:
+        self.namespace, self.store, self.name = namespace, store, name
+
+    def upload(self, chain: Chain) -> None:
+        """Put the drops of a local source into this release's."""
+        source = chain.root / "source"
+        for path in sorted(path for path in source.rglob("*") if path.is_file()):
+            key = f"{self.name}/drops/{path.relative_to(source).as_posix()}"
+            self.store.client.put_object(Bucket=BUCKET, Key=key, Body=path.read_bytes())
+
+    def helm(self, verb: str, *words: str, **values: Any) -> Ended:
+        """`helm install` or `upgrade` with the values for kind and these, merged section by section."""
+        given = json.dumps(self._values(values))
+        kind = str(ROOT / "helm/values-kind.yaml")
+        return command(
+            "helm",
+            verb,
+            "-n",
+            self.namespace.name,
+            self.name,
+            str(ROOT / "helm"),
+            "-f",
+            kind,
+            "-f",
+            "-",
+            *words,
+            stdin=given,
+        )
+
+    def install(self, **values: Any) -> str:
+        """The notes, as the operator reads them."""
+        ended = self.helm("install", **values)
+        assert ended.code == 0, ended.err
+        return ended.out
+
+    def _values(self, chosen: Mapping[str, Any]) -> dict[str, Any]:
+        little = {"cpuRequest": 0.05}
+        ours: dict[str, Any] = {
+            "settings": {
+                "source": f"s3://{BUCKET}/{self.name}/drops",
+                "lake": f"s3://{BUCKET}/{self.name}/lake",
+            },
+            "image": {
+                "registry": os.environ.get("IMAGE_REGISTRY", "").rstrip("/"),
+                "tag": os.environ.get("IMAGE_TAG", ""),
+            },
+            "stages": {stage: dict(little) for stage in ("ingest", "clean", "feature", "control")},
+            "cron": {"suspend": True},
+        }
+        return _merged(ours, chosen)
+
+    def submit(self, template: str = "", **parameters: str) -> Workflow:
+        """`argo submit --from` with these parameters; an underscore is written as a dash."""
+        given = [word for name, value in parameters.items() for word in ("-p", f"{name.replace('_', '-')}={value}")]
+        line = ["argo", "submit", "-n", self.namespace.name, "--from", f"workflowtemplate/{self.name}{template}"]
+        return Workflow(self.namespace, succeed(*line, *given, "-o", "name").strip())
+
+    def workflows(self) -> list[Workflow]:
+        return self.namespace.workflows(self.name)
+
+    def published(self) -> dict[str, str]:
+        """The SHA-256 of every object under the zones, by its key in the lake."""
+        lake = f"{self.name}/lake/"
+        keys = [key for zone in ZONES for key in self.store.states(f"{lake}{zone}/")]
+        return {key.removeprefix(lake): hashlib.sha256(self.store.read(key)).hexdigest() for key in keys}
+
+    def lake_states(self) -> dict[str, str]:
+        """Every object of the lake but the reports, which are made at the end of each run."""
+        states = self.store.states(f"{self.name}/lake/")
+        return {key: state for key, state in states.items() if "/_control/reports/" not in key}
+
+    def manifest(self, key: str) -> dict[str, Any]:
+        return json.loads(self.store.read(f"{self.name}/lake/{key}"))
+
+    def explained(self) -> str:
+        """All runs, for whoever looks into a failure."""
+        return "\n".join(run.explained() for run in self.workflows())
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for name, value in above.items():
+        there = merged.get(name)
+        merged[name] = _merged(there, value) if isinstance(there, dict) and isinstance(value, dict) else value
+    return merged

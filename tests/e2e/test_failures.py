@@ -1,0 +1,97 @@
+"""Runs that meet trouble: what is retried, what is not, and what the operator is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.drops import NEXT_WEEK, WEEK, Chain
+from tests.e2e.drops import corrupt, drop, sample
+from tests.e2e.release import Release
+
+Make = Callable[[str], Release]
+
+
+def test_a_pod_deleted_in_the_middle_of_its_work_is_retried(release: Make, tmp_path: Path) -> None:
+    chain = sample(tmp_path, WEEK)
+    chain.run()
+    ours = release("bereft")
+    ours.upload(chain)
+    slow = {"cpuLimit": 0.3}
+    ours.install(stages={"ingest": slow, "clean": slow})
+    run = ours.submit(week=WEEK)
+    for stage, force in (("ingest", ()), ("clean", ("--grace-period=0", "--force"))):
+        ours.namespace.kubectl("delete", "pod", run.working(stage), "--wait=false", *force)
+    assert run.finished() == "Succeeded", run.explained()
+    for stage in ("ingest", "clean"):
+        first, second = run.steps(stage)
+        assert (first.phase, second.phase) == ("Error", "Succeeded")
+        assert "pod deleted" in first.message
+        assert '"attempt": 1' in run.log(run.pods(stage)[-1]).splitlines()[0]
+    assert ours.published() == chain.published()
+
+
+def test_a_stage_out_of_memory_is_retried_with_more(release: Make, chain: Chain) -> None:
+    drop(chain, WEEK)
+    chain.run()
+    ours = release("starved")
+    ours.upload(chain)
+    ours.install(stages={"ingest": {"memoryMi": 80}})
+    run = ours.submit(week=WEEK)
+    assert run.finished() == "Succeeded", run.explained()
+    *killed, last = run.steps("ingest")
+    assert last.phase == "Succeeded"
+    assert killed
+    assert {step.exit_code for step in killed} == {137}, run.explained()
+    assert "OOMKilled" in killed[0].message
+    limits = [
+        container["resources"]["limits"]["memory"]
+        for pod in run.pods("ingest")
+        for container in ours.namespace.get("pod", pod)["spec"]["containers"]
+        if container["name"] == "main"
+    ]
+    assert limits == ["80Mi", "160Mi", "320Mi"][: len(limits)]
+    assert ours.published() == chain.published()
+
+
+def test_a_corrupt_week_fails_the_run_and_the_other_week_is_published(release: Make, chain: Chain) -> None:
+    drop(chain, NEXT_WEEK)
+    chain.run(NEXT_WEEK)
+    corrupt(chain, WEEK)
+    ours = release("halfway")
+    ours.upload(chain)
+    ours.install()
+    run = ours.submit()
+    assert run.finished() == "Failed", run.explained()
+    assert ours.published() == chain.published()
+    [bad, good] = run.steps("ingest")
+    assert (bad.exit_code, bad.phase, good.phase) == (3, "Failed", "Succeeded")
+    assert "Error (exit code 3): bad input: broken.parquet" in run.shown()
+    [verdict] = run.pods("verdict")
+    assert '"status": "Failed"' in run.log(verdict)
+    assert "bad input: broken.parquet" in run.log(verdict)
+    assert [step.phase for step in run.steps("feature", "report")] == ["Succeeded", "Succeeded"]
+
+
+def test_a_wrong_parameter_is_refused_before_anything_runs(release: Make, chain: Chain) -> None:
+    drop(chain, WEEK)
+    ours = release("refused")
+    ours.upload(chain)
+    ours.install()
+    wrong = {
+        "there is no such drop": ours.submit(week="2031-01-03"),
+        "--week=yesterday: must be a calendar date such as 2024-05-10, or auto": ours.submit(week="yesterday"),
+        "--force=maybe": ours.submit(week=WEEK, force="maybe"),
+        f"--from={NEXT_WEEK} is later than --to={WEEK}": ours.submit("-backfill", **{"from": NEXT_WEEK, "to": WEEK}),
+        "--dry-run=maybe: must be true or false": ours.submit(
+            "-backfill", **{"from": WEEK, "to": WEEK, "dry_run": "maybe"}
+        ),
+    }
+    for sentence, run in wrong.items():
+        assert run.finished() == "Failed", run.explained()
+        [plan] = run.steps("plan")
+        assert plan.exit_code == (5 if "drop" in sentence else 2)
+        assert sentence in plan.message
+        assert sentence in run.shown()
+        assert {step.template for step in run.steps("plan", "ingest", "clean", "feature", "report")} == {"plan"}
+    assert not ours.lake_states()

@@ -1,0 +1,67 @@
+"""Rows in another order: the same with and without the native kernel, however many chunks they come in."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.lake.take import taking
+
+native = pytest.importorskip("eventlog_kernel", reason="the native kernel is not built (`make setup` with cargo)")
+
+TEXTS = st.lists(st.one_of(st.none(), st.text(max_size=5)), max_size=6)
+
+
+def table(texts):
+    return pa.table(
+        {
+            "ev": pa.array(texts, pa.string()),
+            "file": pa.array(texts, pa.string()).dictionary_encode(),
+            "row": pa.array(range(len(texts)), pa.int64()),
+        }
+    )
+
+
+@st.composite
+def rows_and_places(draw):
+    chunks = [table(texts).slice(draw(st.integers(0, 2))) for texts in draw(st.lists(TEXTS, min_size=1, max_size=5))]
+    rows = pa.concat_tables(chunks)
+    places = draw(st.lists(st.integers(0, len(rows) - 1), max_size=20)) if len(rows) else []
+    return rows, np.array(places, dtype=np.int64)
+
+
+@given(rows_and_places())
+def test_both_take_the_rows_at_the_places(drawn):
+    rows, places = drawn
+    expected = [rows.slice(place, 1).to_pylist()[0] for place in places.tolist()]
+    for kernel in (None, native):
+        taken = taking(kernel)(rows, places)
+        taken.validate(full=True)
+        assert taken.to_pylist() == expected
+        assert all(column.num_chunks == 1 for column in taken.columns)
+
+
+def test_a_string_that_is_not_utf8_is_taken_as_it_is():
+    broken = pa.array([b"\xff", b"ok"]).view(pa.string())
+    assert native.take_strings([broken], pa.array([1, 0])).to_pylist() == [b"ok", b"\xff"]
+
+
+@pytest.mark.parametrize("place", [-1, 2, 2**40])
+def test_a_place_that_is_not_there_is_an_error(place):
+    with pytest.raises(RuntimeError, match=f"there is no place {place}"):
+        native.take_strings([pa.array(["a"]), pa.array(["b"])], pa.array([0, place]))
+
+
+@pytest.mark.parametrize(
+    ("chunk", "places", "wanted"),
+    [(pa.array([1]), pa.array([0]), "string"), (pa.array(["a"]), pa.array(["0"]), "int64")],
+)
+def test_other_types_are_an_error(chunk, places, wanted):
+    with pytest.raises(ValueError, match=f"expected {wanted}"):
+        native.take_strings([chunk], places)
+
+
+def test_more_text_than_a_string_column_holds_is_an_error():
+    with pytest.raises(RuntimeError, match=r"[Oo]verflow"):
+        native.take_strings([pa.array(["x" * 2**20])], pa.array(np.zeros(2049, dtype=np.int64)))
