@@ -5,7 +5,7 @@ ARG BASE_IMAGE=python:3.11-slim-bookworm
 FROM ${BASE_IMAGE} AS packages
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 COPY requirements.lock /build/
-# pandas is for notebooks and tests, and where it is installed pyarrow loads it at every start.
+# pandas is for notebooks and tests: 60 MB that nothing in here asks for.
 RUN python3 -m venv --without-pip /opt/eventlog \
     && python3 -m pip --python /opt/eventlog/bin/python3 install --require-hashes -r /build/requirements.lock \
     && python3 -m pip --python /opt/eventlog/bin/python3 uninstall --yes pandas \

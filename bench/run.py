@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+import psutil
+
 from bench.contenders import Contender, contenders
 from bench.machine import machine_facts
 from bench.results import Bench, render
@@ -48,12 +50,14 @@ def _members(product: Path, threads: int, memory_gb: int, skip: Sequence[str]) -
 
 
 def _turns(task: Task, bench: Bench) -> Iterator[tuple[int, Contender]]:
-    """Round and contender; who failed is not asked again, and each round starts with another one."""
+    """Round and contender, each round beginning with another one; who failed or has had its rounds is not asked."""
     able = [member for member in bench.members if not member.missing]
     for round_ in range(task.rounds):
         print(f"{task.rows:,} rows, round {round_ + 1} of {task.rounds}", flush=True)
         start = round_ % len(able)
         for member in able[start:] + able[:start]:
+            if member.rounds is not None and round_ >= member.rounds:
+                continue
             if all(trial.good for trial in bench.trials if trial.contender == member.name):
                 yield round_, member
 
@@ -73,15 +77,20 @@ def _keep(folder: Path, bench: Bench) -> None:
     (folder / "results.json").write_text(json.dumps(raw, indent=1) + "\n")
 
 
+def _memory_gb() -> int:
+    """Three quarters of what is free: a contender that needs more is to fail by itself, not to take others with it."""
+    return max(1, min(20, psutil.virtual_memory().available * 3 // 4 // 10**9))
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench.run", description=__doc__)
-    sizes = [Plan.of("1000000x3"), Plan.of("4000000x3"), Plan.of("12000000x1")]
+    sizes = [Plan.of("4000000x3")]  # a quarter of an hour on two cores; 1000000x3 4000000x3 12000000x1 take an hour
     option = parser.add_argument
     option("--rows", type=Plan.of, nargs="+", default=sizes, metavar="ROWS[xROUNDS]", help="sizes of the made drops")
     option("--drop", type=given, nargs="+", metavar="FOLDER[:ROUNDS]", help="drops to take instead")
     option("--skip", nargs="+", default=[], metavar="NAME", help="contenders to leave out, by a part of the name")
     option("--threads", type=int, default=len(os.sched_getaffinity(0)), help="for each contender")
-    option("--memory-gb", type=int, default=20, help="what each contender may hold")
+    option("--memory-gb", type=int, default=_memory_gb(), help="what each contender may hold; more ends it")
     option("--product", type=Path, default=Path(".venv/bin/python"), help="the Python of the product")
     option("--folder", type=Path, default=Path("build/bench"), help="for drops and lakes")
     option("--results", type=Path, default=Path("bench"), help="where results.md and results.json go")

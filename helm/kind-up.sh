@@ -31,8 +31,11 @@ kubectl -n argo rollout status deploy/workflow-controller --timeout=5m >/dev/nul
 echo "installing the devstack and the pipeline into the namespace eventlog"
 kubectl create namespace eventlog --dry-run=client -o yaml | kubectl apply -f - >/dev/null
 kubectl label namespace eventlog --overwrite pod-security.kubernetes.io/enforce=restricted >/dev/null
-helm upgrade --install devstack helm/devstack -n eventlog --wait --timeout 5m >/dev/null
-helm upgrade --install eventlog helm -n eventlog -f helm/values-kind.yaml --set "image.tag=$version" >/dev/null
+install() { # release, chart, options… (Helm warns of the chart's symbolic links, which are meant)
+  helm upgrade --install "$@" -n eventlog --wait --timeout 5m 2>&1 >/dev/null | { grep -v 'found symbolic link' >&2 || true; }
+}
+install devstack helm/devstack
+install eventlog helm -f helm/values-kind.yaml --set "image.tag=$version"
 
 key() { kubectl -n eventlog get secret devstack-minio -o "jsonpath={.data.$1}" | base64 -d; }
 kubectl -n eventlog port-forward svc/devstack-minio :9000 >"$KUBECONFIG.port" &

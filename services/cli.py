@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 from typer.exceptions import TyperException
@@ -16,6 +16,9 @@ from services.lake.store import Store, open_store
 from services.runtime.logs import configure_logs
 from services.runtime.settings import Settings, describe, load_settings, termination_log
 from services.runtime.stage import guarded, program_version
+
+if TYPE_CHECKING:
+    from services.control.erase import Work
 
 app = typer.Typer(
     name="eventlog",
@@ -267,6 +270,42 @@ def explain(
     return _Call.of(context, verbose, quiet, as_json).do(work, {"lake": lake, "week": week})
 
 
+@app.command(epilog="Examples:  eventlog erase --service-tag 5CG1234XYZ --dry-run  |  eventlog erase --service-tag T")
+def erase(
+    context: typer.Context,
+    service_tag: Annotated[str, typer.Option(metavar="TAG", help="The device.")],
+    source: Source = None,
+    lake: Lake = None,
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only look for it; writes nothing.")] = False,
+    workers: Workers = None,
+    as_json: Json = False,
+    verbose: Verbose = 0,
+    quiet: Quiet = 0,
+) -> int:
+    """Remove a device from all published weeks, for good, and prove it by a search of every object."""
+    call = _Call.of(context, verbose, quiet, as_json)
+
+    def work(settings: Settings, *, as_json: bool) -> int:
+        from services.control import erase as erasing
+        from services.control.terminal import emit, emit_json
+
+        quietly = settings.model_copy(update={"pushgateway": None})  # an old week's figures are not this week's
+        erased = erasing.erase(
+            quietly,
+            (opened := open_store(settings.lake)),
+            service_tag,
+            _erasing(quietly, opened),
+            source=lambda: open_store(settings.source),
+            dry_run=dry_run,
+            verbose=call.verbosity > 0,
+        )
+        emit_json(erased.to_json()) if as_json else emit(*erasing.show(erased))
+        return erased.exit_code
+
+    return call.do(work, {"source": source, "lake": lake, "workers": workers})
+
+
 @app.command(
     epilog="Examples:  eventlog sample  |  eventlog sample --rows 4000000 --weeks 2024-05-10 --answers answers"
 )
@@ -436,6 +475,32 @@ def _jobs(settings: Settings, source: Store | None, lake: Store) -> dict[Stage, 
         return feature(settings, lake)
 
     return {"ingest": run_ingest, "clean": run_clean, "feature": run_feature}
+
+
+def _erasing(settings: Settings, lake: Store) -> "Work":
+    """The stages as an erasure runs them: under the settings of what is published, so that nothing else changes."""
+    from services.control.erase import Work
+    from services.control.weeks import published_window
+    from services.lake.publish import read_manifest
+
+    def run_rewrite(week: str | None) -> Outcome:
+        from services.ingest.rewrite import rewrite
+
+        assert week
+        return rewrite(settings, lake, week)
+
+    def run_ingest(week: str | None) -> Outcome:
+        return _jobs(settings, open_store(settings.source), lake)["ingest"](week)
+
+    def run_clean(week: str | None) -> Outcome:
+        made = read_manifest(lake, "clean", week)
+        return _jobs(settings.as_published(made.run.settings if made else {}), None, lake)["clean"](week)
+
+    def run_feature(_: str | None) -> Outcome:
+        weeks = published_window(lake, settings.feature_weeks)
+        return _jobs(settings.model_copy(update={"feature_weeks": weeks}), None, lake)["feature"](None)
+
+    return Work(run_rewrite, run_ingest, run_clean, run_feature)
 
 
 def _show_version(*, shown: bool) -> None:

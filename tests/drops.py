@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pandas as pd
 import pyarrow as pa
@@ -149,7 +149,7 @@ class Chain:
         return {p.relative_to(self.lake).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 
-def read_file(path: Path) -> pa.Table:
+def read_file(path: Path | BinaryIO) -> pa.Table:
     """A file of the lake, its dictionaries and metadata taken away."""
     found = pq.ParquetFile(path).read().replace_schema_metadata()
     for place, field in enumerate(found.schema):
@@ -202,6 +202,7 @@ def _assert_manifests(
         "source_rows": sum(len(content) for content in files.values()),
         "raw_rows": len(raw),
         "quarantined_rows": len(quarantine),
+        "erased_rows": 0,
     }
     reasons = quarantine["reason"].value_counts().to_dict()
     assert {reason: n for reason, n in taken.drop.quarantined.items() if n} == reasons

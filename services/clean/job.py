@@ -109,7 +109,7 @@ class _Build:
                 contract=CONTRACT_VERSION,
                 generation=self._generation,
                 fingerprint=fingerprint,
-                inputs=tuple(Input(key, etag, footers[key].num_rows) for key, etag, _ in inputs.objects),
+                inputs=tuple(Input(key, etag, footers[key].num_rows, size) for key, etag, size in inputs.objects),
                 outputs=outputs,
                 ledger=ledger,
                 run=self._run.finish(self._settings.bytes_of("clean")),
@@ -141,14 +141,14 @@ class _Build:
 
     def _read(self, group: Group, kernel: Kernel, tally: Tally) -> pa.Table:
         """A row group with what its events say."""
+        with self._lake.open(group.key, group.etag) as handle:
+            batches = list(group_batches(handle, group.metadata, group.ordinal, _RAW_COLUMNS))
         read: list[pa.Table] = []
         unusable: Counter[tuple[str, int | None]] = Counter()
-        with self._lake.open(group.key, group.etag) as handle:
-            for batch in group_batches(handle, group.metadata, group.ordinal, _RAW_COLUMNS):
-                events = kernel.read(batch, self._rules)
-                columns = {name: batch[name] for name in _RAW_COLUMNS if name not in ("ts", "eventdate")}
-                read.append(pa.table(columns | {name: events.columns[name] for name in events.columns.schema.names}))
-                unusable.update(events.unusable)
+        for batch, events in zip(batches, kernel.read(batches, self._rules), strict=True):
+            columns = {name: batch[name] for name in _RAW_COLUMNS if name not in ("ts", "eventdate")}
+            read.append(pa.table(columns | {name: events.columns[name] for name in events.columns.schema.names}))
+            unusable.update(events.unusable)
         rows = pa.concat_tables(read)
         tally.saw_raw(group.pn, rows, unusable)
         return rows

@@ -26,14 +26,14 @@ class Kernel:
         spawn = multiprocessing.get_context("spawn")
         self._pool = ProcessPoolExecutor(workers, mp_context=spawn) if processes else None
 
-    def read(self, batch: pa.RecordBatch, rules: Rules) -> Events:
-        """The events of a batch with columns ev, ts and eventdate."""
-        batch = batch.select(_INPUT)
+    def read(self, batches: list[pa.RecordBatch], rules: Rules) -> list[Events]:
+        """The events of batches with columns ev, ts and eventdate, each by itself."""
+        inputs = [batch.select(_INPUT) for batch in batches]
         if self._native:
-            return Events(*self._native.read_events(batch, *rules[:3], list(rules.volatile)))
-        if self._pool:
-            return self._pool.submit(read_events_python, batch, rules).result()
-        return read_events_python(batch, rules)
+            return [Events(*self._native.read_events(batch, *rules[:3], list(rules.volatile))) for batch in inputs]
+        if self._pool:  # together: a process should not wait for each
+            return self._pool.submit(_read_all, inputs, rules).result()
+        return _read_all(inputs, rules)
 
     def __enter__(self) -> Self:
         return self
@@ -43,3 +43,7 @@ class Kernel:
     ) -> None:
         if self._pool:
             self._pool.shutdown(wait=error is None, cancel_futures=True)
+
+
+def _read_all(batches: list[pa.RecordBatch], rules: Rules) -> list[Events]:
+    return [read_events_python(batch, rules) for batch in batches]

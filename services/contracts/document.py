@@ -202,7 +202,11 @@ def _manifest() -> str:
     return f"""## Manifests
 
 `_control/<stage>/week=W/manifest.json`, of feature `_control/feature/manifest.json`: what is published, written last.
-A reader that finds the same etags in the manifest before and after reading has seen one state.
+A reader that finds the same etags in the manifest before and after reading has seen one state. Ledgers: source rows =
+raw + quarantined + erased; raw rows = clean rows + re-sends.
+
+`_control/erasures.json` names the devices that were erased (`eventlog erase`), by a hash under the lake's own salt, and
+by week the drops that are known not to hold them. Ingest leaves these devices out of every other drop.
 
 {parts}"""
 

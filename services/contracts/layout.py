@@ -19,6 +19,9 @@ MAX_ENCODED_PN = 200
 DEVICE_FEATURES = "feature/event_log/device_features.parquet"
 ERROR_EVENTS = "feature/event_log/error_events.parquet"
 TEMPORARY = "_control/tmp"
+ERASURES = "_control/erasures.json"
+"""The devices that were erased: what ingest leaves out."""
+ERASURES_LOCK = "_control/erasures.lock"
 
 _WEEK = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _ZONE = {"ingest": "raw", "clean": "clean"}
@@ -95,6 +98,15 @@ def lock_key(stage: Stage, week: str | None) -> str:
     return control_folder(stage, week) + "lock"
 
 
+REPORTS = "_control/reports/"
+
+
+def week_of_report(key: str) -> str | None:
+    """The week whose page or JSON a key is; None for another key."""
+    match = re.fullmatch(rf"{REPORTS}week=([0-9-]{{10}})/report\.(html|json)", key)
+    return match[1] if match else None
+
+
 def report_key(week: str, kind: Literal["html", "json"]) -> str:
     """The report of a week: no zone file, and made anew from the manifests at any time."""
     return f"_control/reports/week={week}/report.{kind}"
@@ -118,4 +130,10 @@ def accepted_lock_key() -> str:
 def week_of_control(key: str) -> str | None:
     """The week whose claim, lock or manifest a key is; None for another key."""
     match = re.fullmatch(r"_control/[a-z]+/week=([0-9-]{10})/[a-z.]+", key)
+    return match[1] if match else None
+
+
+def week_of_zone(key: str) -> str | None:
+    """The week whose data file a key is; None for the feature tables."""
+    match = re.match(r"[a-z]+/event_log/week=([0-9-]{10})/", key)
     return match[1] if match else None

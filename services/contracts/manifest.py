@@ -21,6 +21,7 @@ class Input:
     key: str
     etag: str
     rows: int
+    bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,8 @@ class Drop:
     """Bad files that were left out (EVENTLOG_ON_BAD_FILE=skip), with the reason."""
     columns: dict[str, str]
     """Name and Arrow type of every raw column."""
+    erased: tuple[str, ...] = ()
+    """The erased devices that were left out, as `_control/erasures.json` names them; empty in almost every week."""
 
 
 @dataclass(frozen=True)

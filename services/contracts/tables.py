@@ -66,7 +66,7 @@ _EVENT_KEY = Column(
 RAW = Table(
     name="raw",
     files="raw/event_log/week=W/pn=P/W_P.parquet",
-    rows="One per row of the drop that was not quarantined.",
+    rows="One per row of the drop that was not quarantined, and not of a device that was erased.",
     order=("service_tag", "source_file", "source_row"),
     columns=(
         _SERVICE_TAG,

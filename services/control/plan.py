@@ -10,8 +10,9 @@ from services.contracts.errors import NotReadyError, UsageError
 from services.contracts.layout import Stage
 from services.contracts.manifest import Manifest
 from services.control.terminal import table
-from services.control.weeks import changes, clean_files, raw_files, unfinished
+from services.control.weeks import changes, clean_files, raw_files, still_to_erase, unfinished
 from services.lake.claim import Claim, read_claim
+from services.lake.erasures import read_erasures
 from services.lake.publish import read_manifest
 from services.lake.source import list_drop, list_weeks
 from services.lake.store import Store
@@ -151,6 +152,8 @@ def _plan_week(settings: Settings, source: Store, lake: Store | None, week: str)
         return WeekPlan(week, Verdict(due=False, reason=str(waiting)), Verdict(due=False, reason="waits for ingest"))
     inputs = {key: etag for key, etag, _ in drop.objects}
     ingest = _judge(settings, lake, "ingest", week, now.ingest, inputs)
+    if lake and now.ingest and (still := still_to_erase(read_erasures(lake), now.ingest)):
+        ingest = Verdict(due=True, reason=f"{still}; {ingest.reason}" if ingest.due else still)
     if ingest.due or now.ingest is None:
         return WeekPlan(week, ingest, Verdict(due=True, reason="follows ingest"))
     return WeekPlan(week, ingest, _judge(settings, lake, "clean", week, now.clean, raw_files(now.ingest)))

@@ -59,19 +59,20 @@ def run_weeks(
             if failed:
                 results.append(StageResult(stage, week, "skipped", f"{failed} failed", 0, 0.0))
                 continue
-            result = _attempt(mine, stage, week, work, verbose=verbose)
+            result = attempt(mine, stage, week, work, verbose=verbose)
             failed = stage if result.exit_code else None
             results.append(result)
         good = good or failed is None
     if feature and good:
-        results.append(_attempt(settings, "feature", None, feature, verbose=verbose))
+        results.append(attempt(settings, "feature", None, feature, verbose=verbose))
     elif feature:
         results.append(StageResult("feature", None, "skipped", "no week came through", 0, 0.0))
     structlog.contextvars.clear_contextvars()
     return RunResult(settings.source, settings.lake, tuple(results))
 
 
-def _attempt(settings: Settings, stage: Stage, week: str | None, work: StageWork, *, verbose: bool) -> StageResult:
+def attempt(settings: Settings, stage: Stage, week: str | None, work: StageWork, *, verbose: bool) -> StageResult:
+    """Run one stage for one week; a failure is said and becomes a result, only an interruption goes on up."""
     try:
         return run_stage(settings, stage, week, partial(work, week))
     except (InterruptedRun, KeyboardInterrupt):

@@ -12,9 +12,10 @@ from services.contracts import layout
 from services.contracts.layout import Stage
 from services.contracts.manifest import Figures, Manifest
 from services.control.terminal import count, percent, sparkline, table
-from services.control.weeks import changes, clean_files, raw_files, read_weeks, unfinished
+from services.control.weeks import changes, clean_files, raw_files, read_weeks, still_to_erase, unfinished
 from services.judgement.judge import Judgement, judge_all
 from services.lake.claim import read_claim
+from services.lake.erasures import Erasures, read_erasures
 from services.lake.publish import read_manifest
 from services.lake.store import Store
 from services.lake.weeks import Week
@@ -78,9 +79,10 @@ def status(settings: Settings, lake: Store) -> Status:
     inputs = clean_files(everything, settings.feature_weeks)
     flags = _changes(feature, settings, "feature", inputs)
     judgements = judge_all(settings.limits(), lake)
+    erasures = read_erasures(lake)
     return Status(
         lake.url,
-        tuple(_week(settings, lake, week, judgements[week.week]) for week in weeks),
+        tuple(_week(settings, lake, week, judgements[week.week], erasures) for week in weeks),
         _stage(lake, "feature", None, feature, outdated=bool(flags)),
         tuple(flags),
         feature.window.as_of_week if feature and feature.window else None,
@@ -148,9 +150,11 @@ def _mark(week: WeekStatus) -> Text:
             return Text("·", "yellow") if week.flags else Text("✓", "green")
 
 
-def _week(settings: Settings, lake: Store, week: Week, judgement: Judgement) -> WeekStatus:
+def _week(settings: Settings, lake: Store, week: Week, judgement: Judgement, erasures: Erasures) -> WeekStatus:
     inputs = raw_files(week.ingest) if week.ingest else {}
     ingest_flags = _changes(week.ingest, settings, "ingest", None)
+    if week.ingest and (still := still_to_erase(erasures, week.ingest)):
+        ingest_flags.append(still)
     clean_flags = _changes(week.clean, settings, "clean", inputs)
     figures = week.clean.quality.figures if week.clean and week.clean.quality else None
     flags = [f"ingest: {flag}" for flag in ingest_flags] + [f"clean: {flag}" for flag in clean_flags]

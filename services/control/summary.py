@@ -74,6 +74,9 @@ def _quarantine(results: list[StageResult]) -> list[str]:
         reasons = {reason: rows for reason, rows in drop.quarantined.items() if rows} if drop else {}
         if reasons:
             lines.append(f"{result.week} quarantined: " + ", ".join(f"{n:,} {reason}" for reason, n in reasons.items()))
+        erased = result.manifest.ledger.get("erased_rows") if result.manifest else 0
+        if erased:
+            lines.append(f"{result.week} erased: {erased:,} rows of devices that are not to come back")
         lines += [f"{result.week} skipped: {skipped}" for skipped in (drop.skipped_files if drop else {}).values()]
     return ["", *lines] if lines else []
 

@@ -4,6 +4,7 @@ from services.contracts import CONTRACT_VERSION
 from services.contracts.errors import NotReadyError
 from services.contracts.manifest import Manifest, read_by_feature
 from services.lake.claim import Claim
+from services.lake.erasures import Erasures, drop_of
 from services.lake.publish import read_manifest
 from services.lake.store import Store
 from services.lake.weeks import Week, known_weeks, read_week
@@ -35,6 +36,14 @@ def clean_files(weeks: list[Week], newest: int) -> dict[str, str]:
     return {key: etag for clean in published for key, etag, _ in read_by_feature(clean)}
 
 
+def published_window(lake: Store, newest: int) -> int:
+    """How many weeks the published features cover where they leave older ones out, else the number that is set."""
+    manifest = read_manifest(lake, "feature", None)
+    covered = manifest.window.weeks if manifest and manifest.window else ()
+    left_out = [week for week in known_weeks(lake) if covered and week < min(covered)]
+    return len(covered) if left_out else newest
+
+
 def changes(manifest: Manifest, settings: dict[str, object], inputs: dict[str, str]) -> list[str]:
     """Why what is published is not what would be published now; empty where it is."""
     reasons = []
@@ -53,6 +62,13 @@ def changes(manifest: Manifest, settings: dict[str, object], inputs: dict[str, s
     if any(counts.values()):
         reasons.append("input files: " + ", ".join(f"{n} {kind}" for kind, n in counts.items() if n))
     return reasons
+
+
+def still_to_erase(erasures: Erasures, ingest: Manifest) -> str | None:
+    """The sentence for a week that may still hold a device that was erased; None where it was made without all."""
+    applied = ingest.drop.erased if ingest.drop else ()
+    due = set(erasures.due(str(ingest.week), drop_of(ingest))) - set(applied)
+    return f"{len(due)} erased devices are still to be left out" if due else None
 
 
 def unfinished(claim: Claim, manifest: Manifest | None) -> bool:

@@ -121,7 +121,7 @@ class _Build:
                 contract=CONTRACT_VERSION,
                 generation=self._generation,
                 fingerprint=fingerprint,
-                inputs=tuple(Input(key, etag, rows[key]) for key, etag, _ in inputs.objects),
+                inputs=tuple(Input(key, etag, rows[key], size) for key, etag, size in inputs.objects),
                 outputs=outputs,
                 ledger=ledger,
                 run=self._run.finish(self._settings.bytes_of("feature")),

@@ -19,6 +19,7 @@ from services.contracts.tables import QUARANTINE, QUARANTINE_REASONS, RAW, raw_s
 from services.ingest.drop import Drop, read_footers, without_bad_files
 from services.ingest.runs import OpenRun, merged
 from services.ingest.spill import Spilled, spill
+from services.lake.erasures import read_erasures, require_known, to_leave_out
 from services.lake.parquet import FileWriter, LocalFile, audit, group_bytes, open_file_limit
 from services.lake.publish import Built, Inputs, Job, Outcome, publish, read_manifest
 from services.lake.scratch import require_room, scratch
@@ -45,12 +46,13 @@ def ingest(settings: Settings, source: Store, lake: Store, week: str) -> Outcome
         def build(inputs: Inputs, generation: int, fingerprint: str) -> Built:
             return _Build(settings, source, lake, week, run, folder / "ingest", generation).build(inputs, fingerprint)
 
-        job = Job("ingest", week, settings.bytes_of("ingest"), lambda: _inputs(settings, source, week), build)
+        require_known(lake, read_manifest(lake, "ingest", week))
+        job = Job("ingest", week, settings.bytes_of("ingest"), lambda: _inputs(settings, source, lake, week), build)
         return publish(lake, job, force=settings.force)
 
 
-def _inputs(settings: Settings, source: Store, week: str) -> Inputs:
-    return list_drop(source, week, settings.settle_seconds)
+def _inputs(settings: Settings, source: Store, lake: Store, week: str) -> Inputs:
+    return to_leave_out(read_erasures(lake), week, list_drop(source, week, settings.settle_seconds))
 
 
 class _Build:
@@ -68,7 +70,7 @@ class _Build:
         self._folder.mkdir()
         open_file_limit()
         with self._run.step("read"):
-            drop, spilled = self._spill(read_footers(self._source, inputs))
+            drop, spilled = self._spill(read_footers(self._source, inputs), inputs.erased)
         pns = self._partitions(spilled)
         schema = raw_schema(drop.extra.schema)
         with self._run.step("write"):
@@ -78,7 +80,9 @@ class _Build:
         ledger = self._ledger(spilled, files, reasons)
         figures = self._figures(inputs, drop, spilled, files, reasons, schema)
         check_gates(self._settings.gates(), {"raw_bytes": figures.raw_bytes})
-        read = tuple(Input(key, etag, spilled.source_rows[key.rpartition("/")[2]]) for key, etag, _ in inputs.objects)
+        read = tuple(
+            Input(key, etag, spilled.source_rows[key.rpartition("/")[2]], size) for key, etag, size in inputs.objects
+        )
 
         def manifest(outputs: tuple[Output, ...]) -> Manifest:
             return Manifest(
@@ -96,14 +100,15 @@ class _Build:
 
         return Built(files, lambda key: self._write(key, [], schema, len(pns)), manifest)
 
-    def _spill(self, drop: Drop) -> tuple[Drop, Spilled]:
+    def _spill(self, drop: Drop, erased: tuple[str, ...]) -> tuple[Drop, Spilled]:
         """Read all rows; bad files stop the run or are left out, and then the rest is read anew without them."""
+        is_erased = read_erasures(self._lake).matcher(erased) if erased else None
         while True:
             drop = without_bad_files(drop, self._settings.on_bad_file)
             groups = [file.metadata.row_group(g) for file in drop.files for g in range(file.metadata.num_row_groups)]
             require_room(self._folder, 2 * sum(group.total_byte_size for group in groups))
             with progress(f"ingest {self._week}", sum(file.metadata.num_rows for file in drop.files)) as shown:
-                spilled = spill(self._source, drop, self._folder, self._settings, shown)
+                spilled = spill(self._source, drop, self._folder, self._settings, shown, is_erased)
             if not spilled.faults:
                 return drop, spilled
             drop = drop._replace(faults=drop.faults + spilled.faults)
@@ -173,10 +178,11 @@ class _Build:
     def _ledger(self, spilled: Spilled, files: dict[str, LocalFile], reasons: Counter[str]) -> dict[str, int]:
         raw = sum(file.rows for key, file in files.items() if key.startswith("raw/"))
         source = spilled.source_rows.total()
-        gap = ledger_gap({"source rows": source}, {"raw": raw, "quarantined": reasons.total()})
+        fates = {"raw": raw, "quarantined": reasons.total(), "erased": spilled.erased}
+        gap = ledger_gap({"source rows": source}, fates)
         if gap:
             raise LedgerError(f"ingest {self._week}: {gap}; nothing was published, this is a defect of the program")
-        return {"source_rows": source, "raw_rows": raw, "quarantined_rows": reasons.total()}
+        return {"source_rows": source, **{f"{fate}_rows": rows for fate, rows in fates.items()}}
 
     def _figures(
         self,
@@ -201,6 +207,7 @@ class _Build:
             unusable_eventdates=spilled.unusable_eventdates,
             skipped_files={file: "; ".join(reasons) for file, reasons in skipped.items()},
             columns={field.name: str(field.type) for field in schema},
+            erased=inputs.erased,
         )
 
 

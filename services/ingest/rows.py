@@ -13,6 +13,8 @@ from services.contracts.source import ExtraColumns, is_binary, raw_name
 from services.contracts.tables import QUARANTINE, raw_schema
 from services.ingest.columns import decoded, ev_text, eventdate_ns, extra_column, pn_text, text, trimmed, ts_text
 from services.ingest.json_text import row_text
+from services.lake.device_rows import rows_of, without_devices
+from services.lake.erasures import IsErased
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _DETAILS = {
@@ -21,6 +23,11 @@ _DETAILS = {
     "bad_pn": "pn cannot name a folder: it is . or .., holds a control character, or is longer than "
     f"{layout.MAX_ENCODED_PN} bytes once encoded",
 }
+
+QUARANTINE_PLAIN = pa.schema(
+    [field.with_type(pa.string()) if pa.types.is_dictionary(field.type) else field for field in QUARANTINE.schema]
+)
+"""Quarantine as ingest makes it; its writer makes the dictionaries."""
 
 
 class Rows(NamedTuple):
@@ -32,9 +39,13 @@ class Rows(NamedTuple):
     """Places of the rows that raw gets: taking them here would copy every text once more."""
     quarantined: pa.Table
     unusable_eventdates: int
+    erased: int
+    """Rows of erased devices, which are neither raw nor quarantined."""
 
 
-def read_rows(batch: pa.RecordBatch, file: str, first_row: int, extra: ExtraColumns) -> Rows:
+def read_rows(
+    batch: pa.RecordBatch, file: str, first_row: int, extra: ExtraColumns, is_erased: IsErased | None = None
+) -> Rows:
     """Judge and convert a batch whose first row is row `first_row` of the file."""
     numbers = pa.array(np.arange(first_row, first_row + batch.num_rows))
     batch, broken = _without_broken_dictionaries(batch)
@@ -50,7 +61,13 @@ def read_rows(batch: pa.RecordBatch, file: str, first_row: int, extra: ExtraColu
         if len(rows):
             refused.append(_refused(batch, numbers, file, reason, dict.fromkeys(rows.tolist(), "")))
     converted, unusable = _converted(batch, file, numbers, tags, pns, extra)
-    return Rows(converted, np.flatnonzero(~(no_tag | bad_pn)), _in_order(refused), unusable)
+    kept, quarantined, erased = ~(no_tag | bad_pn), _in_order(refused), 0
+    if is_erased:
+        gone = kept & rows_of(converted.select(["service_tag"]), is_erased)
+        left = without_devices(quarantined, is_erased)
+        erased = int(gone.sum()) + quarantined.num_rows - left.num_rows
+        kept, quarantined = kept & ~gone, left
+    return Rows(converted, np.flatnonzero(kept), quarantined, unusable, erased)
 
 
 def _converted(
@@ -150,7 +167,7 @@ def _refused(batch: pa.RecordBatch, numbers: pa.Array, file: str, reason: str, r
             [file] * len(places),
             numbers.take(places),
         ],
-        schema=_QUARANTINE_PLAIN,
+        schema=QUARANTINE_PLAIN,
     )
 
 
@@ -179,10 +196,5 @@ def _python(value: pa.Scalar) -> object:
 
 def _in_order(refused: list[pa.Table]) -> pa.Table:
     if not refused:
-        return _QUARANTINE_PLAIN.empty_table()
+        return QUARANTINE_PLAIN.empty_table()
     return pa.concat_tables(refused).sort_by("source_row")
-
-
-_QUARANTINE_PLAIN = pa.schema(
-    [field.with_type(pa.string()) if pa.types.is_dictionary(field.type) else field for field in QUARANTINE.schema]
-)

@@ -16,6 +16,7 @@ from services.contracts.source import is_binary, is_text, plain
 from services.ingest.drop import Drop, SourceFile, first_line, parquet_file
 from services.ingest.rows import Rows, read_rows
 from services.ingest.runs import RUN_BYTES, Run, write_run
+from services.lake.erasures import IsErased
 from services.lake.parquet import iter_tables
 from services.lake.scratch import spilling
 from services.lake.store import Store
@@ -50,14 +51,22 @@ class Spilled(NamedTuple):
     """By file."""
     unusable_eventdates: int
     faults: tuple[Fault, ...]
+    erased: int = 0
+    """Rows of erased devices, left out."""
 
 
-def spill(source: Store, drop: Drop, folder: Path, settings: Settings, shown: Progress) -> Spilled:
+def spill(
+    source: Store, drop: Drop, folder: Path, settings: Settings, shown: Progress, is_erased: IsErased | None = None
+) -> Spilled:
     """Read the drop into runs, in the order of file and row; what cannot be read becomes a fault."""
     tasks = [task for file in drop.files for task in _tasks(file)]
     take = taking(native_kernel(settings.kernel))
+
+    def spill_one(task: Task) -> Spilled:
+        return _spill_task(source, drop, _TaskWriter(task, folder, take), shown, is_erased)
+
     with ThreadPoolExecutor(settings.workers) as pool:
-        parts = list(pool.map(lambda task: _spill_task(source, drop, _TaskWriter(task, folder, take), shown), tasks))
+        parts = list(pool.map(spill_one, tasks))
     source_rows = Counter({file.name: 0 for file in drop.files})
     for part in parts:
         source_rows.update(part.source_rows)  # a sum of counters forgets files without rows
@@ -67,6 +76,7 @@ def spill(source: Store, drop: Drop, folder: Path, settings: Settings, shown: Pr
         source_rows=source_rows,
         unusable_eventdates=sum(part.unusable_eventdates for part in parts),
         faults=tuple(dict.fromkeys(fault for part in parts for fault in part.faults)),
+        erased=sum(part.erased for part in parts),
     )
 
 
@@ -82,10 +92,12 @@ def _tasks(file: SourceFile) -> Iterator[Task]:
             first, groups, rows, size = first + rows, [], 0, 0
 
 
-def _spill_task(source: Store, drop: Drop, writer: "_TaskWriter", shown: Progress) -> Spilled:
+def _spill_task(
+    source: Store, drop: Drop, writer: "_TaskWriter", shown: Progress, is_erased: IsErased | None
+) -> Spilled:
     task = writer.task
     row = task.first_row
-    unusable = 0
+    unusable = erased = 0
     with source.open(task.file.key, task.file.etag) as handle:
         batches = _batches(handle, task)
         while True:
@@ -96,16 +108,17 @@ def _spill_task(source: Store, drop: Drop, writer: "_TaskWriter", shown: Progres
                 return _unreadable(task, reason)
             if batch is None:
                 break
-            rows = read_rows(batch, task.file.name, row, drop.extra)
+            rows = read_rows(batch, task.file.name, row, drop.extra, is_erased)
             writer.add(rows)
             row += batch.num_rows
             unusable += rows.unusable_eventdates
+            erased += rows.erased
             shown.advance(batch.num_rows)
     if row - task.first_row != task.rows:
         reason = f"its footer claims {task.rows} rows where {row - task.first_row} can be read"
         return _unreadable(task, reason)
     runs, quarantine = writer.close()
-    return Spilled(runs, quarantine, Counter({task.file.name: row - task.first_row}), unusable, ())
+    return Spilled(runs, quarantine, Counter({task.file.name: row - task.first_row}), unusable, (), erased)
 
 
 def _unreadable(task: Task, reason: str) -> Spilled:

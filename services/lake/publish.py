@@ -41,10 +41,12 @@ class Inputs(NamedTuple):
     """What a run reads, before it is read: key, etag and bytes of each object, sorted."""
 
     objects: tuple[tuple[str, str, int], ...]
+    erased: tuple[str, ...] = ()
+    """The devices whose rows are left out."""
 
     def digest(self) -> str:
         """Hex digest of exactly these versions of exactly these objects."""
-        return _digest(self.objects)
+        return _digest((self.objects, self.erased) if self.erased else self.objects)
 
 
 class Built(NamedTuple):
@@ -78,7 +80,8 @@ class Outcome(NamedTuple):
 
 def fingerprint(job: Job, inputs: Inputs) -> str:
     """Hex digest of all that decides the rows: contract, settings, inputs; no clock, host or attempt."""
-    return _digest((CONTRACT_VERSION, sorted(job.settings.items()), inputs.objects))
+    erased = (inputs.erased,) if inputs.erased else ()  # nearly always nothing, and then the digest is as ever
+    return _digest((CONTRACT_VERSION, sorted(job.settings.items()), inputs.objects, *erased))
 
 
 def read_manifest(store: Store, stage: Stage, week: str | None) -> Manifest | None:

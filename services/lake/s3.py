@@ -65,6 +65,10 @@ def boto_client(tries: int) -> "S3Client":
     return boto3.client("s3", config=config.merge(Config(s3={"addressing_style": "path"})))
 
 
+_CONTENT_TYPES = {"html": "text/html; charset=utf-8", "json": "application/json"}
+"""By the end of a key: a report that is opened in a browser is shown, not downloaded."""
+
+
 class S3Store:
     """Objects below `s3://bucket/prefix`; the generation and the hash of an object stand in its metadata."""
 
@@ -178,6 +182,7 @@ class S3Store:
             Key=self._prefix + key,
             ChecksumSHA256=base64.b64encode(bytes.fromhex(body.sha256)).decode(),
             Metadata={"generation": str(body.generation), "sha256": body.sha256},
+            ContentType=_CONTENT_TYPES.get(key.rpartition(".")[2], "application/octet-stream"),
             **condition,
         )
         with self._explained(f"writing {key}"):

@@ -56,7 +56,7 @@ class Settings(BaseSettings):
     scratch: Path | None = None
     """Folder for temporary files of an S3 lake, by default the system's; a local lake uses its own disk."""
     kernel: Literal["auto", "native", "python"] = "auto"
-    """What reads ev: the compiled kernel, or Python; auto: the compiled one where it is installed."""
+    """What reads and sorts events: the compiled kernel, or Python; auto: the compiled one where it is installed."""
     on_bad_file: Literal["stop", "skip"] = "stop"
     """What ingest does about a source file that cannot be taken."""
     settle_seconds: int = Field(default=0, ge=0)
@@ -188,6 +188,12 @@ class Settings(BaseSettings):
             case "feature":
                 names = []  # the weeks that take part are its inputs
         return self.model_dump(mode="json", include=set(names))
+
+    def as_published(self, byte_settings: dict[str, Any]) -> "Settings":
+        """These settings, but what changes bytes as a manifest has it, and no gate: to publish it again."""
+        published = {name: tuple(v) if isinstance(v, list) else v for name, v in byte_settings.items()}
+        gates = {name: None for name in type(self).model_fields if name.startswith("gate_")}
+        return self.model_copy(update=gates | published)
 
 
 class Described(NamedTuple):

@@ -171,7 +171,12 @@ def test_files_without_rows_are_good(user: User, week_folder: Path) -> None:
 def test_a_drop_without_rows_goes_through_all_stages(user: User, week_folder: Path) -> None:
     pq.write_table(table(), week_folder / "good.parquet")
     assert user.run_all().code == 0
-    assert user.chain.manifest("ingest").ledger == {"source_rows": 0, "raw_rows": 0, "quarantined_rows": 0}
+    assert user.chain.manifest("ingest").ledger == {
+        "source_rows": 0,
+        "raw_rows": 0,
+        "quarantined_rows": 0,
+        "erased_rows": 0,
+    }
     assert user.chain.manifest("clean").ledger["clean_rows"] == 0
     assert user.chain.device_features().num_rows == 0
     # Products that the week had before are files without rows now.

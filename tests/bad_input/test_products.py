@@ -69,7 +69,7 @@ def test_a_name_that_cannot_be_a_folder_goes_to_quarantine(chain: Chain) -> None
     assert all("pn cannot name a folder" in q["detail"] for q in found)
     assert list(chain.partitions("clean")) == ["I13"]
     ledger = chain.manifest("ingest").ledger
-    assert ledger == {"source_rows": 11, "raw_rows": 1, "quarantined_rows": 10}
+    assert ledger == {"source_rows": 11, "raw_rows": 1, "quarantined_rows": 10, "erased_rows": 0}
 
 
 def test_white_space_around_a_name_is_no_part_of_it(chain: Chain) -> None:
@@ -127,7 +127,7 @@ def test_a_column_of_nulls_alone_is_a_drop_in_quarantine(chain: Chain) -> None:
     two = table(row("T1"), row("T2"))
     chain.drop({"a.parquet": two.set_column(0, "service_tag", pa.nulls(2))})
     chain.run()
-    assert chain.manifest("ingest").ledger == {"source_rows": 2, "raw_rows": 0, "quarantined_rows": 2}
+    assert chain.manifest("ingest").ledger == {"source_rows": 2, "raw_rows": 0, "quarantined_rows": 2, "erased_rows": 0}
     assert chain.device_features().num_rows == 0
 
 

@@ -79,3 +79,12 @@ def test_a_bad_value_is_refused_by_its_name(value: str) -> None:
     done = command("helm", "template", "x", DEVSTACK, *WITH_ARGO, "--set", value)
     assert done.returncode != 0
     assert value.partition("=")[0].split(".")[0] in done.stderr
+
+
+def test_other_rules_restart_prometheus() -> None:
+    def checksum(*arguments: str) -> str:
+        deployment = named(render(DEVSTACK, *arguments, release="stand-in"), "Deployment", "stand-in-prometheus")
+        return deployment["spec"]["template"]["metadata"]["annotations"]["checksum/config"]
+
+    assert checksum() == checksum()
+    assert checksum() != checksum("--set-string", "prometheus.rules.mine\\.yaml=groups: []")

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import yaml
 
-from services.runtime.settings import Settings
 from tests.chart.charts import (
     DEVSTACK,
     PLACES,
@@ -28,13 +27,9 @@ from tests.chart.charts import (
     refusal,
     render,
 )
+from tests.chart.values_schema import settings_schema
 
 RESTRICTED = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
-# What the workflow says itself, or a container knows by itself.
-OF_THE_RUN = {
-    "week", "force", "memory_limit", "scratch", "push_job", "run_id", "attempt", "termination_log", "outputs",
-    "workflow_status", "workflow_failures", "workflow_duration",
-}  # fmt: skip
 
 
 @pytest.fixture(params=VALUES)
@@ -158,7 +153,7 @@ def test_each_stage_runs_its_module_from_its_image_with_its_rights(product: list
 
 def test_every_setting_of_the_program_is_a_value_and_no_other() -> None:
     schema = json.loads((PRODUCT / "values.schema.json").read_text())
-    assert set(schema["properties"]["settings"]["properties"]) == set(Settings.model_fields) - OF_THE_RUN
+    assert schema["properties"]["settings"]["properties"] == settings_schema(), "run `make docs`"
 
 
 def test_the_program_takes_the_settings_as_the_chart_writes_them(

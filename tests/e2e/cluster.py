@@ -105,7 +105,7 @@ class Workflow:
 
     def shown(self) -> str:
         """What `argo get` shows."""
-        return command("argo", "get", "-n", self.namespace.name, self.name).out
+        return command("argo", "get", "--no-color", "-n", self.namespace.name, self.name).out
 
     def finished(self) -> str:
         """The phase in which it ends."""

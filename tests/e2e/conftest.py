@@ -47,10 +47,11 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     _say(f"making the namespace {name} with a devstack in it")
     succeed("kubectl", "create", "namespace", name)
     succeed("kubectl", "label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
-    line = ("helm", "install", _DEVSTACK, str(ROOT / "helm/devstack"), "-n", name, "--wait", "--timeout", "10m")
-    ended = command(*line, timeout=700)
+    line = ("helm", "install", _DEVSTACK, str(ROOT / "helm/devstack"), "-n", name, "--wait", "--timeout", "5m")
+    ended = command(*line, timeout=400)
     if ended.code:
         pods = command("kubectl", "-n", name, "get", "pods,events").out
+        _remove_namespace(name)
         pytest.exit(f"the devstack did not start: {ended.err}\n{pods}", returncode=4)
 
 
@@ -58,6 +59,10 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     name = os.environ.get(_NAMESPACE)
     if hasattr(session.config, "workerinput") or not name:
         return
+    _remove_namespace(name)
+
+
+def _remove_namespace(name: str) -> None:
     if os.environ.get("E2E_KEEP"):
         _say(f"the namespace {name} is left (E2E_KEEP)")
         return

@@ -99,6 +99,7 @@ class _Client:
         Body: Any,  # noqa: N803
         ChecksumSHA256: str | None = None,  # noqa: N803
         Metadata: dict[str, str],  # noqa: N803
+        ContentType: str,  # noqa: N803
         IfMatch: str | None = None,  # noqa: N803
         IfNoneMatch: str | None = None,  # noqa: N803
     ) -> Any:

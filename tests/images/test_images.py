@@ -157,13 +157,13 @@ def test_an_image_holds_its_own_stage_and_no_other(stage: str) -> None:
     absent = ("pandas", "pip", "pytest", "tests", "services.cli", "mypy", "setuptools", "numpy.tests")
     assert _python(stage, look.format(absent)) == ""
     kernel = _python(stage, look.format(("eventlog_kernel",)))
-    assert kernel == ("eventlog_kernel" if stage == "clean" else "")
+    assert kernel == ("" if stage == "feature" else "eventlog_kernel")
 
 
-def test_clean_uses_the_native_kernel(drops: Bucket) -> None:
-    assert run("ingest", bucket=drops, EVENTLOG_WEEK=WEEK).code == 0
-    ended = run("clean", bucket=drops, EVENTLOG_WEEK=WEEK, EVENTLOG_KERNEL="native")
-    assert ended.code == 0, ended.err
+def test_ingest_and_clean_have_the_native_kernel(drops: Bucket) -> None:
+    for stage in ("ingest", "clean"):
+        ended = run(stage, bucket=drops, EVENTLOG_WEEK=WEEK, EVENTLOG_KERNEL="native")
+        assert ended.code == 0, ended.err
 
 
 @pytest.mark.parametrize("stage", STAGES)

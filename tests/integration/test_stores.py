@@ -55,6 +55,24 @@ def test_every_byte_is_that_of_a_local_run_and_a_second_run_puts_nothing(
     assert bucket.states() == before
 
 
+def test_reports_lie_in_the_bucket_as_pages_that_a_browser_shows(bucket: Bucket, drops: str, start: Start) -> None:
+    finished(start("run", "--json", "--source", drops, "--lake", f"{bucket.url}/lake"))
+    names = [
+        f"lake/_control/reports/week={week}/report.{kind}" for week in (WEEK, NEXT_WEEK) for kind in ("html", "json")
+    ]
+    assert bucket.names("lake/_control/reports/") == names
+    for name in names:
+        found = bucket.client.get_object(Bucket=bucket.name, Key=name)
+        text = found["Body"].read()
+        if name.endswith("html"):
+            assert found["ContentType"].startswith("text/html")
+            assert text.startswith(b"<!DOCTYPE html>")
+        else:
+            told = orjson.loads(text)
+            manifest = orjson.loads(bucket.read(f"lake/_control/clean/week={told['week']}/manifest.json"))
+            assert told["counts"] == manifest["quality"]["counts"]
+
+
 def test_a_second_run_sends_no_put(
     golden: Golden, bucket: Bucket, drops: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,7 @@ from services.contracts import layout
 from tests.drops import NEXT_WEEK, WEEK, ev, row, table
 
 _COMMANDS = ("run", "ingest", "clean", "feature", "plan", "sample", "status", "report", "explain", "accept", "doctor")
+_COMMANDS += ("erase",)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ _HASH_DIGITS = 10
 """Of SHA-256 in hex: enough to tell the devices of a fleet apart, and a name, not a secret."""
 
 
-def error_movers(lake: Store, feature: Manifest, week: str, before: str | None) -> tuple[DeviceErrors, ...]:
+def error_movers(lake: Store, feature: Manifest, week: str, before: str) -> tuple[DeviceErrors, ...]:
     """The devices with the largest change in errors, from the error events that this manifest published.
 
     Two columns are read, batch by batch. Empty where another run replaces them meanwhile: its report has them.
@@ -22,7 +22,7 @@ def error_movers(lake: Store, feature: Manifest, week: str, before: str | None) 
     if output is None:
         return ()
     try:
-        now, then = _errors(lake, output.key, output.etag, (week, before or ""))
+        now, then = _errors(lake, output.key, output.etag, (week, before))
     except ChangedError:
         return ()
     changed = [tag for tag in now.keys() | then.keys() if now[tag] != then[tag]]

@@ -170,7 +170,7 @@ class Report:
     """This week's and last week's pn, the one with the most raw rows first."""
     files: tuple[Part, ...]
     devices: tuple[DeviceErrors, ...] | None
-    """None where the features are not of this week."""
+    """None where the features are not of this week and the one before."""
     columns: Columns | None
     stages: tuple[StageFacts, ...]
     cost: Cost

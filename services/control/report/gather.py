@@ -11,7 +11,7 @@ from services.contracts.manifest import Manifest, read_by_feature
 from services.control.report import comparison
 from services.control.report.cost import cost
 from services.control.report.devices import error_movers
-from services.control.report.facts import Drop, Report, StageFacts, State, Verdict
+from services.control.report.facts import DeviceErrors, Drop, Report, StageFacts, State, Verdict
 from services.judgement.accepted import read_accepted
 from services.judgement.judge import Judgement, judged
 from services.judgement.week import WeekFacts
@@ -84,7 +84,7 @@ def report_of(settings: Settings, lake: Store, weeks: Sequence[Published]) -> Re
         ordinary_bytes=comparison.ordinary_bytes(past, limits.raw_bytes_change),
         products=comparison.products(week, before),
         files=comparison.source_files(week),
-        devices=error_movers(lake, feature, week.week, before.week if before else None) if feature else None,
+        devices=_devices(lake, feature, week, before),
         columns=comparison.columns(week, before),
         stages=stages,
         cost=cost(stages),
@@ -122,6 +122,13 @@ def _drop(drop: manifest.Drop) -> Drop:
         drop.unusable_eventdates,
         drop.skipped_files,
     )
+
+
+def _devices(lake: Store, feature: Manifest | None, week: Week, before: Week | None) -> tuple[DeviceErrors, ...] | None:
+    """None where the features are not of this week and the one before."""
+    if not (feature and feature.window and before and before.week in feature.window.weeks):
+        return None
+    return error_movers(lake, feature, week.week, before.week)
 
 
 def _before(weeks: Sequence[Week]) -> Week | None:

@@ -38,7 +38,7 @@ def test_rows_lie_in_the_file_of_their_week_and_pn_sorted_by_device_and_identity
         "a/b": [("T1", "b.parquet", 1)],
     }
     assert (chain.lake / "raw/event_log/week=2024-05-10/pn=a%2Fb/2024-05-10_a%2Fb.parquet").is_file()
-    assert chain.manifest("ingest").ledger == {"source_rows": 6, "raw_rows": 6, "quarantined_rows": 0}
+    assert chain.manifest("ingest").ledger == {"source_rows": 6, "raw_rows": 6, "quarantined_rows": 0, "erased_rows": 0}
 
 
 def test_files_have_the_schema_of_the_contract_and_say_their_generation(chain):
@@ -64,7 +64,7 @@ def test_quarantine_is_written_and_counted_by_reason(chain):
     ]
     manifest = chain.manifest("ingest")
     assert manifest.drop.quarantined == {"bad_utf8": 1, "no_service_tag": 1, "bad_pn": 1}
-    assert manifest.ledger == {"source_rows": 4, "raw_rows": 1, "quarantined_rows": 3}
+    assert manifest.ledger == {"source_rows": 4, "raw_rows": 1, "quarantined_rows": 3, "erased_rows": 0}
 
 
 def test_manifest_says_what_came(chain):
