@@ -19,11 +19,11 @@ from services.control.device_search import Found, InSource, by_week_and_zone, ho
 from services.control.report.mend import mend_reports, reports_naming
 from services.control.run import StageWork, attempt
 from services.control.terminal import count, table
-from services.control.weeks import known_weeks
 from services.lake.claim import read_claim
 from services.lake.erasures import IsErased, drop_digest, drop_of, record_erasure
 from services.lake.publish import Outcome, read_manifest
 from services.lake.store import Store
+from services.lake.weeks import known_weeks
 from services.runtime.outcome import StageResult
 from services.runtime.settings import Settings
 
