@@ -12,6 +12,8 @@ PAGES_NOBODY = ".+-(catchup|backfill)"
 """Jobs of older weeks: they change what is published of the past, which is no reason to call anybody."""
 ANY = f'job!~"{PAGES_NOBODY}"'
 RUNBOOK = "docs/operations.md"
+KEEP = "1m"
+"""An alert goes on for this long after its cause: a scrape that was missed neither ends it nor calls a second time."""
 
 
 class Alert(NamedTuple):

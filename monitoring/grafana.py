@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from monitoring.alerts import ALERTS, Alert
+from monitoring.alerts import ALERTS, KEEP, Alert
 
 FOLDER = "Event log"
 DATASOURCE = "prometheus"
@@ -39,6 +39,7 @@ def _rule(alert: Alert) -> dict[str, Any]:
         "noDataState": "OK",
         "execErrState": "Error",
         "for": alert.hold,
+        "keepFiringFor": KEEP,
         # Grafana expands $ in labels when it reads the file ($$ stands for one), in annotations it does not; so
         # labels here have none.
         "labels": {"severity": alert.severity},

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from monitoring.alerts import ALERTS, Alert
+from monitoring.alerts import ALERTS, KEEP, Alert
 
 # Labels that carry a text: it stands in the summary, and an alert's identity must not change with it.
 TEXTS = ("cause", "reason")
@@ -24,6 +24,7 @@ def _rule(alert: Alert) -> dict[str, Any]:
         "alert": alert.name,
         "expr": alert.expr,
         **({"for": alert.hold} if alert.hold != "0m" else {}),
+        "keep_firing_for": KEEP,
         "labels": {"severity": alert.severity, **{text: "" for text in TEXTS if f"$labels.{text}" in alert.summary}},
         "annotations": {
             "summary": alert.summary,

@@ -81,7 +81,7 @@ def stand(folder: Path) -> Iterator[Stand]:
         rules = folder / "rules.yaml"
         rules.write_text(yaml.safe_dump(rule_file(), sort_keys=False))
         config = {
-            "global": {"scrape_interval": "2s", "evaluation_interval": "2s"},
+            "global": {"scrape_interval": "5s", "evaluation_interval": "2s"},
             "rule_files": [str(rules)],
             "alerting": {"alertmanagers": [{"static_configs": [{"targets": [f"127.0.0.1:{manager}"]}]}]},
             "scrape_configs": [

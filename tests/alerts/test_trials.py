@@ -181,7 +181,7 @@ def _tried(trial: Trial, folder: Path, origin: Path, place: Stand) -> float:
     assert trial.says in fired.summary
     trial.good(pipeline)
     place.await_call(lambda call: (call.job, call.alert, call.status) == (job, trial.alert, "resolved"), SOON)
-    time.sleep(6)  # three more evaluations: nothing follows
+    time.sleep(10)  # two more scrapes: nothing follows
     assert {call.alert for call in place.calls if call.job == job} == {trial.alert}
     firing = [call for call in place.calls if call.job == job and call.status == "firing"]
     assert len(firing) == 1, firing
@@ -209,4 +209,5 @@ def test_a_gateway_that_is_down_is_said_and_harms_no_run(origin: Path, tmp_path:
         place.start_gateway()
         assert pipeline.step("push", GOOD) == 0, pipeline.log.read_text()[-3000:]
         place.await_call(lambda call: (call.alert, call.status) == ("EventlogMetricsLost", "resolved"), SOON)
-        assert {call.alert for call in place.calls} == {"EventlogMetricsLost"}
+        others = [call for call in place.calls if call.alert != "EventlogMetricsLost"]
+        assert not others
