@@ -34,4 +34,4 @@ def test_the_version_in_the_label_is_that_of_the_program(stage: str) -> None:
 
 
 def _part(text: str, name: str) -> str:
-    return next(part for part in text.split("\nFROM ") if part.startswith(f"${{BASE_IMAGE}} AS {name}\n"))
+    return next(part for part in text.split("\nFROM ") if part.partition("\n")[0].endswith(f" AS {name}"))
