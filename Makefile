@@ -29,7 +29,7 @@ BASE_IMAGE ?= python:3.11-slim-bookworm
 IMAGES = $(foreach stage,ingest clean feature,$(IMAGE_REGISTRY)eventlog-$(stage):$(IMAGE_TAG))
 
 # Runs of the workflow side by side on the cluster, and more options for pytest, such as E2E='-k corrupt'.
-E2E_PARALLEL ?= 4
+E2E_PARALLEL ?= 6
 E2E ?=
 
 BENCH_VENV := .venv-bench

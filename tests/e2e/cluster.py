@@ -175,6 +175,7 @@ class Workflow:
 
         def look() -> str | None:
             if not any(step.phase == "Running" for step in self.steps(component)):
+                assert not self._ended(), f"{self.name} ended before {component} was seen at work: make it slower"
                 return None
             return next((pod for pod in self.pods(component) if '"claimed"' in self.log(pod)), None)
 

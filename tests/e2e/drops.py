@@ -41,8 +41,8 @@ def corrupt(chain: Chain, week: str) -> None:
     (chain.root / "source" / week / "broken.parquet").write_bytes(f"PAR1{CANARY}BYTES".encode())
 
 
-def sample(root: Path, week: str, rows: int = 200_000) -> Chain:
-    """A week that keeps a stage busy for some seconds where cores are few."""
+def sample(root: Path, week: str, rows: int = 400_000) -> Chain:
+    """A week that keeps a stage busy for half a minute on a sliver of a core: Argo notices a step some ten seconds late."""
     from services.sample.drop import SampleSpec, write_drop
 
     chain = Chain(root)

@@ -42,7 +42,7 @@ def test_upgrade_and_rollback_during_a_run_and_uninstall_leave_the_lake(release:
     chain.run()
     ours = release("moving")
     ours.upload(chain)
-    slow = {"stages": {"ingest": {"cpuLimit": 0.3}, "clean": {"cpuLimit": 0.3}}}
+    slow = {"stages": {"ingest": {"cpuLimit": 0.15}, "clean": {"cpuLimit": 0.15}}}
     ours.install(**slow)
     run = ours.submit(week=WEEK)
     run.working("ingest")
@@ -62,7 +62,7 @@ def test_uninstall_ends_a_run_of_the_schedule_with_nothing_half_written(release:
     chain.run()
     ours = release("leaving")
     ours.upload(chain)
-    slow = {"ingest": {"cpuLimit": 0.3}}
+    slow = {"ingest": {"cpuLimit": 0.15}}
     ours.install(stages=slow, cron={"schedules": ["* * * * *"], "suspend": False})
     [run, *_] = wait_for("a run of the schedule", ours.workflows, lambda: command("argo", "cron", "list", "-A").out)
     run.working("ingest")

@@ -17,7 +17,7 @@ def test_a_pod_deleted_in_the_middle_of_its_work_is_retried(release: Make, tmp_p
     chain.run()
     ours = release("bereft")
     ours.upload(chain)
-    slow = {"cpuLimit": 0.3}
+    slow = {"cpuLimit": 0.15}
     ours.install(stages={"ingest": slow, "clean": slow})
     run = ours.submit(week=WEEK)
     for stage, force in (("ingest", ()), ("clean", ("--grace-period=0", "--force"))):
