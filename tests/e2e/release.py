@@ -70,6 +70,14 @@ class Release:
         assert ended.code == 0, ended.err
         return ended.out
 
+    def start_schedule(self) -> None:
+        """Have Argo look at the CronWorkflow again.
+
+        Helm makes it before the template that it names. Argo, where it is quick enough to see the one without the
+        other, calls the schedule invalid and looks again only some ten minutes later, or when it changes.
+        """
+        self.namespace.kubectl("annotate", "cronworkflow", self.name, "eventlog/template=there")
+
     def _values(self, chosen: Mapping[str, Any]) -> dict[str, Any]:
         little = {"cpuRequest": 0.05}
         ours: dict[str, Any] = {

@@ -64,6 +64,7 @@ def test_uninstall_ends_a_run_of_the_schedule_with_nothing_half_written(release:
     ours.upload(chain)
     slow = {"ingest": {"cpuLimit": 0.15}}
     ours.install(stages=slow, cron={"schedules": ["* * * * *"], "suspend": False})
+    ours.start_schedule()
     [run, *_] = wait_for("a run of the schedule", ours.workflows, lambda: command("argo", "cron", "list", "-A").out)
     run.working("ingest")
     succeed("helm", "uninstall", "-n", ours.namespace.name, ours.name)

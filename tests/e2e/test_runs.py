@@ -93,6 +93,7 @@ def test_the_schedule_takes_every_drop_that_is_new_oldest_first(release: Make, c
     ours = release("scheduled")
     ours.upload(chain)
     ours.install(cron={"schedules": ["* * * * *"], "suspend": False})
+    ours.start_schedule()
     [run, *_] = wait_for("a run of the schedule", ours.workflows, lambda: command("argo", "cron", "list", "-A").out)
     command("argo", "cron", "suspend", "-n", ours.namespace.name, ours.name)
     assert run.finished() == "Succeeded", run.explained()
