@@ -17,22 +17,26 @@ class Item(NamedTuple):
 
     week: str
     job: str
-    """What its stages push their metrics under: alerts watch `eventlog` alone."""
+    """What its stages push their metrics under: alerts leave catch-ups and backfills alone."""
 
 
-def items(found: Plan) -> list[Item]:
+_BACKFILL = "-backfill"
+
+
+def items(settings: Settings, found: Plan) -> list[Item]:
     """The weeks to run, oldest first; one that was asked for by name runs also where nothing changed, and says so."""
     weeks = found.run if found.week == "auto" else [found.week]
     if found.span:
-        return [Item(week, "eventlog-backfill") for week in weeks]
-    return [Item(week, "eventlog" if week == weeks[-1] else "eventlog-catchup") for week in weeks]
+        job = f"{settings.push_job.removesuffix(_BACKFILL)}{_BACKFILL}"
+        return [Item(week, job) for week in weeks]
+    return [Item(week, settings.push_job if week == weeks[-1] else settings.catch_up_job()) for week in weeks]
 
 
 def leave_plan(settings: Settings, found: Plan, *, dry_run: bool) -> None:
     """Say what was understood and why each week runs or not; write the list `weeks`, empty for a dry run."""
     asked = {"from": found.span.first, "to": found.span.last} if found.span else {"week": found.week}
     log.info("understood", source=found.source, lake=found.lake, **asked, force=found.force, dry_run=dry_run)
-    planned = items(found)
+    planned = items(settings, found)
     due = {item.week for item in planned}
     for week in found.weeks:
         log.info("planned", week=week.week, run=week.week in due, ingest=week.ingest.reason, clean=week.clean.reason)

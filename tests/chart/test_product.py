@@ -147,6 +147,7 @@ def test_each_stage_runs_its_module_from_its_image_with_its_rights(product: list
         assert f"eventlog-{image_of.get(name, 'ingest')}" in main["image"]
         assert pod.spec["serviceAccountName"] == f"weekly-{module}"
         assert {"EVENTLOG_RUN_ID", "EVENTLOG_ATTEMPT", "EVENTLOG_PUSH_JOB", "EVENTLOG_OUTPUTS"} <= env_of(main).keys()
+        assert env_of(main)["EVENTLOG_PUSH_JOB"].startswith(("weekly", "{{inputs.parameters.job}}"))
         limit = env_of(main)["EVENTLOG_MEMORY_LIMIT"]
         assert limit == {"resourceFieldRef": {"containerName": "main", "resource": "limits.memory"}}
 

@@ -119,6 +119,20 @@ def gateway(namespace: Namespace) -> Iterator[str]:
         yield address
 
 
+@pytest.fixture(scope="session")
+def alertmanager(namespace: Namespace) -> Iterator[str]:
+    """Address of what calls people."""
+    with namespace.forwarded(f"{_DEVSTACK}-alertmanager", 9093) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def prometheus(namespace: Namespace) -> Iterator[str]:
+    """Address of the server that watches the gateway and Argo."""
+    with namespace.forwarded(f"{_DEVSTACK}-prometheus", 9090) as address:
+        yield address
+
+
 @pytest.fixture
 def release(namespace: Namespace, store: Store, request: pytest.FixtureRequest) -> Iterator[Callable[[str], Release]]:
     """Makes a release by name; at the end of the test its logs are read, and it is uninstalled."""

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
 
 from tests.drops import NEXT_WEEK, WEEK, Chain
+from tests.e2e.cluster import UnreachableError, wait_for
 from tests.e2e.drops import corrupt, drop, sample
 from tests.e2e.release import Release
 
@@ -71,6 +76,44 @@ def test_a_corrupt_week_fails_the_run_and_the_other_week_is_published(release: M
     assert '"status": "Failed"' in run.log(verdict)
     assert "bad input: broken.parquet" in run.log(verdict)
     assert [step.phase for step in run.steps("feature", "report")] == ["Succeeded", "Succeeded"]
+
+
+def test_a_run_that_fails_calls_with_its_cause_until_a_good_one(
+    release: Make, chain: Chain, alertmanager: str, prometheus: str
+) -> None:
+    corrupt(chain, WEEK)
+    ours = release("calling")
+    ours.upload(chain)
+    ours.install()
+    run = ours.submit()
+    assert run.finished() == "Failed", run.explained()
+
+    def calls() -> list[dict[str, Any]]:
+        found = _asked(alertmanager, "/api/v2/alerts")
+        return [call for call in found if call["labels"].get("job") == ours.name]
+
+    def said() -> str:
+        return f"{calls()}\n{run.explained()}"
+
+    [call] = wait_for("the call", calls, said)
+    assert call["labels"]["alertname"] == "EventlogStageFailed"
+    assert WEEK in call["annotations"]["summary"]
+    assert "broken.parquet" in call["annotations"]["summary"]
+    ours.store.client.delete_object(Bucket="eventlog", Key=f"{ours.name}/drops/{WEEK}/broken.parquet")
+    good = ours.submit()
+    assert good.finished() == "Succeeded", good.explained()
+    wait_for("its end", lambda: not calls(), said)
+    counted = f'argo_workflows_total_count{{namespace="{ours.namespace.name}",phase="Failed"}}'
+    [count] = _asked(prometheus, f"/api/v1/query?{urlencode({'query': counted})}")["data"]["result"]
+    assert float(count["value"][1]) >= 1
+
+
+def _asked(address: str, path: str) -> Any:
+    try:
+        with urllib.request.urlopen(f"http://{address}{path}", timeout=30) as answer:
+            return json.load(answer)
+    except OSError as lost:  # the way there is made anew
+        raise UnreachableError(str(lost)) from lost
 
 
 def test_a_wrong_parameter_is_refused_before_anything_runs(release: Make, chain: Chain) -> None:

@@ -42,7 +42,9 @@ def test_a_week_submitted_as_the_notes_say_gives_the_bytes_of_a_local_run(
     assert ours.store.read(f"{ours.name}/lake/{layout.report_key(WEEK, 'html')}").startswith(b"<!")
     pushed = _metrics(gateway)
     for stage in (*STAGES, "workflow"):
-        assert re.search(rf'^eventlog_run_info{{[^}}]*job="eventlog"[^}}]*stage="{stage}"', pushed, re.MULTILINE), stage
+        assert re.search(rf'^eventlog_run_info{{[^}}]*job="{ours.name}"[^}}]*stage="{stage}"', pushed, re.MULTILINE), (
+            stage
+        )
 
 
 def _facts(ledger: dict[str, int], rows_in: str, rows_out: str) -> dict[str, str]:
@@ -146,10 +148,12 @@ def test_a_backfill_shows_what_it_would_do_then_does_it_under_a_job_of_its_own(
     assert done.finished() == "Succeeded", done.explained()
     assert ours.published() == chain.published()
     for stage in (*STAGES, "workflow"):
-        pattern = rf'^eventlog_run_info{{[^}}]*job="eventlog-backfill"[^}}]*run_id="{done.name}"[^}}]*stage="{stage}"'
+        pattern = (
+            rf'^eventlog_run_info{{[^}}]*job="{ours.name}-backfill"[^}}]*run_id="{done.name}"[^}}]*stage="{stage}"'
+        )
         assert re.search(pattern, _metrics(gateway), re.MULTILINE), stage
     assert f'run_id="{done.name}",stage="clean"' not in "".join(
-        line for line in _metrics(gateway).splitlines() if 'job="eventlog"' in line
+        line for line in _metrics(gateway).splitlines() if f'job="{ours.name}"' in line
     )
 
 
