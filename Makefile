@@ -135,7 +135,7 @@ VOLUMES ?=
 
 check-delivery: $(VENV)/.dev $(TOOLS)/actionlint ## the CI files: actionlint, GitLab's schema, actions pinned (needs Go)
 	@echo "actionlint: .github/workflows"
-	@$(TOOLS)/actionlint -shellcheck= -pyflakes=
+	@$(TOOLS)/actionlint -shellcheck= -pyflakes= .github/workflows/*.yml
 	@echo "check-jsonschema: .gitlab-ci.yml"
 	@$(VENV)/bin/check-jsonschema --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci .gitlab-ci.yml
 
