@@ -58,15 +58,15 @@ def served(pages: dict[str, str]) -> Iterator[dict[str, str]]:
     """The address of each page."""
     texts = {**pages, "broken rules": BROKEN_RULES}
     by_path = {f"/{place}": text.encode() for place, text in enumerate(texts.values())}
+    by_path["/favicon.ico"] = b""  # a browser asks for it by itself, sooner or later
 
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            text = by_path.get(self.path)
-            self.send_response(200 if text else 404)
+            self.send_response(200 if self.path in by_path else 404)
             self.send_header("Content-Type", "text/html; charset=utf-8")
             self.send_header("Content-Security-Policy", POLICY)
             self.end_headers()
-            self.wfile.write(text or b"")
+            self.wfile.write(by_path.get(self.path, b""))
 
         def log_message(self, *_: Any) -> None:
             pass
