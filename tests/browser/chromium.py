@@ -106,7 +106,8 @@ class Page:
     def _note(self, event: dict[str, Any]) -> None:
         said = event["params"]
         match event["method"]:
-            case "Network.requestWillBeSent":
+            # A browser asks for a site's icon by itself, now and then; a page that names one asks for another address.
+            case "Network.requestWillBeSent" if not said["request"]["url"].endswith("/favicon.ico"):
                 self.seen.requests.append(said["request"]["url"])
             case "Log.entryAdded" if said["entry"]["level"] in ("error", "warning"):
                 self.seen.complaints.append(said["entry"]["text"])
