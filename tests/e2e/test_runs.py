@@ -27,8 +27,8 @@ def test_a_week_submitted_as_the_notes_say_gives_the_bytes_of_a_local_run(
     chain.run()
     ours = release(f"weekly-{how}")
     ours.upload(chain)
-    _paste(ours.install(), how)
-    [run] = wait_for("the run that was submitted", ours.workflows, lambda: ours.namespace.kubectl("get", "workflows"))
+    notes = ours.install()
+    run = ours.started(lambda: _paste(notes, how))
     assert run.finished() == "Succeeded", run.explained()
     assert ours.published() == chain.published()
     facts = {step.template: step.outputs for step in run.steps(*STAGES)}
@@ -56,14 +56,17 @@ def _facts(ledger: dict[str, int], rows_in: str, rows_out: str) -> dict[str, str
     }
 
 
-def _paste(notes: str, how: str) -> None:
-    """Paste the lines of the notes that start one week into a shell."""
+def _paste(notes: str, how: str) -> str:
+    """Paste the lines of the notes that start one week into a shell; the name of the run, as it says."""
     found = {
         "argo": re.search(r"^  (argo submit .* -p week=2024-05-10) --watch$", notes, re.MULTILINE),
         "kubectl": re.search(r"^(  echo '.*' \| kubectl create .*)$", notes, re.MULTILINE),
     }[how]
     assert found, notes
-    subprocess.run(["bash", "-c", found[1]], check=True, capture_output=True, timeout=60)
+    said = subprocess.run(["bash", "-c", found[1]], check=True, capture_output=True, text=True, timeout=60).stdout
+    names = re.search(rf"\bweekly-{how}-[a-z0-9]{{5}}\b", said)
+    assert names, said
+    return names[0]
 
 
 def _metrics(gateway: str) -> str:
