@@ -12,7 +12,7 @@ from typing import Any
 from mypy_boto3_s3 import S3Client
 
 from tests.drops import ZONES, Chain
-from tests.e2e.cluster import ROOT, Ended, Namespace, Workflow, command, succeed
+from tests.e2e.cluster import ROOT, Ended, Namespace, Workflow, command, succeed, wait_for
 
 BUCKET = "eventlog"
 _UNKNOWN = re.compile(r'workflowtemplates\.argoproj\.io ".*" not found')
