@@ -3,21 +3,18 @@
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from services.contracts.errors import Fault
-from services.contracts.source import is_binary, is_text, plain
+from services.ingest.batches import batches
 from services.ingest.drop import Drop, SourceFile, first_line, parquet_file
 from services.ingest.rows import Rows, read_rows
 from services.ingest.runs import RUN_BYTES, Run, write_run
 from services.lake.erasures import IsErased
-from services.lake.parquet import iter_tables
 from services.lake.scratch import spilling
 from services.lake.store import Store
 from services.lake.take import Take, taking
@@ -25,9 +22,6 @@ from services.runtime.native import native_kernel
 from services.runtime.progress import Progress
 from services.runtime.settings import Settings
 
-_BATCH_BYTES = 8 * 1024**2
-_PEEK = 64 * 1024
-"""Bytes read at a time where only the beginning of a column is looked at."""
 _TASK_BYTES = 128 * 1024**2
 """Row groups read by one worker in a row; a larger row group is one task, read in batches."""
 
@@ -99,10 +93,10 @@ def _spill_task(
     row = task.first_row
     unusable = erased = 0
     with source.open(task.file.key, task.file.etag) as handle:
-        batches = _batches(handle, task)
+        read = batches(handle, parquet_file(handle, task.file.metadata), task.groups)
         while True:
             try:
-                batch = next(batches, None)
+                batch = next(read, None)
             except (OSError, pa.ArrowException) as unreadable:
                 reason = f"its rows cannot be read after row {row} ({first_line(unreadable)})"
                 return _unreadable(task, reason)
@@ -123,32 +117,6 @@ def _spill_task(
 
 def _unreadable(task: Task, reason: str) -> Spilled:
     return Spilled((), (), Counter(), 0, (Fault(task.file.name, None, reason),))
-
-
-def _batches(handle: pa.NativeFile, task: Task) -> Iterator[pa.RecordBatch]:
-    reader = parquet_file(handle, task.file.metadata)
-    yield from iter_tables(reader, task.groups, None, _BATCH_BYTES, _dictionary_bytes(handle, task))
-
-
-def _dictionary_bytes(handle: pa.NativeFile, task: Task) -> float:
-    """Mean size of the values in a row's dictionaries: a few large ones, repeated, look small in a footer."""
-    metadata = task.file.metadata
-    texts = {field.name for field in task.file.schema if is_text(plain(field.type)) or is_binary(plain(field.type))}
-    reader = pq.ParquetFile(
-        handle, metadata=metadata, read_dictionary=sorted(texts), buffer_size=_PEEK, pre_buffer=False
-    )
-    largest = 1.0
-    for group in task.groups:
-        chunks = [metadata.row_group(group).column(c) for c in range(metadata.num_columns)]
-        # Only these: a page of a column without a dictionary may hold megabytes, all to be unpacked for one row.
-        columns = [chunk.path_in_schema for chunk in chunks if chunk.has_dictionary_page]
-        columns = [name for name in columns if name in texts]
-        if not columns:  # rows without columns are counted by what the footer claims, one by one
-            continue
-        for first in islice(reader.iter_batches(1, row_groups=[group], columns=columns, use_threads=False), 1):
-            dictionaries = [column.dictionary for column in first.columns if pa.types.is_dictionary(column.type)]
-            largest = max(largest, sum(values.nbytes / max(len(values), 1) for values in dictionaries))
-    return largest
 
 
 class _TaskWriter:

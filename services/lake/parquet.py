@@ -131,20 +131,6 @@ def audit(file: LocalFile, schema: pa.Schema) -> None:
         raise LedgerError(f"{file.path.name}: {file.rows} rows were written and {rows} read back")
 
 
-def iter_tables(
-    file: pq.ParquetFile, groups: list[int], columns: list[str] | None, target_bytes: int, row_bytes: float = 1.0
-) -> Iterator[pa.RecordBatch]:
-    """The rows of some row groups, in batches that stay near a size in bytes whatever a row weighs.
-
-    `row_bytes`: what a row weighs at least, where that is known better than from the footer.
-    """
-    metadata = file.metadata
-    rows = sum(metadata.row_group(g).num_rows for g in groups)
-    size = sum(metadata.row_group(g).total_byte_size for g in groups)
-    batch_rows = max(16, min(16_384, int(target_bytes / max(size / max(rows, 1), row_bytes))))
-    yield from file.iter_batches(batch_size=batch_rows, row_groups=groups, columns=columns, use_threads=False)
-
-
 def read_footer(store: Store, key: str, etag: str) -> pq.FileMetaData:
     """The footer of a file; the reader's own exception where there is none that can be read.
 

@@ -9,7 +9,7 @@ import pytest
 from services.contracts import layout
 from services.contracts.errors import BadFilesError, BadInputError, GateError, LedgerError, NotReadyError
 from services.contracts.tables import QUARANTINE, RAW, raw_schema
-from services.ingest import job, spill
+from services.ingest import batches, job, spill
 from services.lake.local import LocalStore
 from tests.drops import NEXT_WEEK, WEEK, broken, row, table
 
@@ -213,7 +213,7 @@ def test_many_runs_and_tasks_give_the_same_bytes_as_one(chain, tmp_path, monkeyp
     one = chain.published()
     monkeypatch.setattr(spill, "RUN_BYTES", 4_000)
     monkeypatch.setattr(spill, "_TASK_BYTES", 6_000)
-    monkeypatch.setattr(spill, "_BATCH_BYTES", 2_000)
+    monkeypatch.setattr(batches, "_BATCH_BYTES", 2_000)
     for workers in (1, 2):
         many = type(chain)(tmp_path / f"workers-{workers}")
         many.drop({"a.parquet": table(*rows), "b.parquet": table(*rows[::-1])}, row_group_size=40)
@@ -222,7 +222,7 @@ def test_many_runs_and_tasks_give_the_same_bytes_as_one(chain, tmp_path, monkeyp
 
 
 def test_raw_keeps_a_struct_as_json_over_batches_with_dictionaries(chain, monkeypatch):
-    monkeypatch.setattr(spill, "_BATCH_BYTES", 1)
+    monkeypatch.setattr(batches, "_BATCH_BYTES", 1)
     rows = table(*[row(f"T{n % 5}") for n in range(100)])
     rows = rows.set_column(0, "service_tag", rows["service_tag"].combine_chunks().dictionary_encode())
     structs = pa.array([None if n % 3 == 0 else {"EventId": n, "L": [n]} for n in range(100)])

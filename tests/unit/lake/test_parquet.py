@@ -17,7 +17,6 @@ from services.lake.parquet import (
     _check_nulls,
     audit,
     group_bytes,
-    iter_tables,
     read_group,
 )
 
@@ -193,11 +192,3 @@ def test_reading_a_group_gives_its_columns_and_catches_a_flipped_byte(tmp_path):
     file.path.write_bytes(content)
     with pytest.raises(TemporaryError, match="--force"):
         [read_group(pa.OSFile(str(file.path)), metadata, place, SCHEMA.names) for place in range(len(rows))]
-
-
-def test_batches_stay_near_a_size_in_bytes(tmp_path):
-    pq.write_table(pa.table({"x": [f"{n:0500}" for n in range(1_000)]}), tmp_path / "file", use_dictionary=False)
-    with pq.ParquetFile(tmp_path / "file") as file:
-        batches = list(iter_tables(file, [0], None, 20_000))
-    assert sum(batch.num_rows for batch in batches) == 1_000
-    assert max(batch.num_rows for batch in batches) < 100
