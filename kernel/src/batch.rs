@@ -7,9 +7,11 @@ use std::sync::Arc;
 
 use arrow_array::builder::{
     BinaryBuilder, BooleanBuilder, FixedSizeBinaryBuilder, Int8Builder, TimestampMicrosecondBuilder,
+    UInt64Builder,
 };
 use arrow_array::{ArrayRef, DictionaryArray, RecordBatch, StringArray};
 use arrow_schema::ArrowError;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::calendar;
 use crate::columns::{Integers, Strings};
@@ -68,6 +70,7 @@ struct Output {
     timestamp_source: Int8Builder,
     timestamp_status: Int8Builder,
     event_key: BinaryBuilder,
+    key_hash: UInt64Builder,
     ev_status: Int8Builder,
     payload_hash: FixedSizeBinaryBuilder,
     has_event_id: BooleanBuilder,
@@ -81,6 +84,7 @@ impl Output {
             timestamp_source: Int8Builder::with_capacity(rows),
             timestamp_status: Int8Builder::with_capacity(rows),
             event_key: BinaryBuilder::with_capacity(rows, rows * 32),
+            key_hash: UInt64Builder::with_capacity(rows),
             ev_status: Int8Builder::with_capacity(rows),
             payload_hash: FixedSizeBinaryBuilder::with_capacity(rows, 16),
             has_event_id: BooleanBuilder::with_capacity(rows),
@@ -130,27 +134,34 @@ impl Output {
         match key.map_err(|fault| ArrowError::ComputeError(format!("{fault:?}")))? {
             EventKey::None => {
                 self.event_key.append_null();
+                self.key_hash.append_value(0);
                 self.payload_hash.append_null();
             }
             EventKey::Payload(hash) => {
-                self.event_key.append_value(hex(hash));
+                self.add_key(&hex(hash));
                 self.payload_hash.append_null();
             }
             EventKey::EventId(id, hash) => {
-                self.event_key.append_value(id);
+                self.add_key(id);
                 self.payload_hash.append_value(hash.to_be_bytes())?;
             }
         }
         Ok(())
     }
 
+    fn add_key(&mut self, key: &[u8]) {
+        self.event_key.append_value(key);
+        self.key_hash.append_value(xxh3_64(key));
+    }
+
     fn finish(mut self) -> Result<(RecordBatch, PassedOver), ArrowError> {
         let event_key = StringArray::try_from_binary(self.event_key.finish())?;
-        let columns: [(&str, ArrayRef); 7] = [
+        let columns: [(&str, ArrayRef); 8] = [
             ("valid_timestamp", Arc::new(self.valid_timestamp.finish().with_timezone("UTC"))),
             ("timestamp_source", dictionary(self.timestamp_source, &CANDIDATES)?),
             ("timestamp_status", dictionary(self.timestamp_status, &TIMESTAMP_STATUSES)?),
             ("event_key", Arc::new(event_key)),
+            ("key_hash", Arc::new(self.key_hash.finish())),
             ("ev_status", dictionary(self.ev_status, &EV_STATUSES)?),
             ("payload_hash", Arc::new(self.payload_hash.finish())),
             ("has_event_id", Arc::new(self.has_event_id.finish())),

@@ -23,7 +23,7 @@ class Verdict(NamedTuple):
 def judge(rows: pa.Table) -> Verdict:
     """Merge re-sends within whole devices.
 
-    Needs service_tag, event_key, valid_timestamp, is_unknown (bool: its pn is UNKNOWN), source_file,
+    Needs service_tag, event_key, key_hash, valid_timestamp, is_unknown (bool: its pn is UNKNOWN), source_file,
     source_row and payload_hash. Of the rows of a device with one event_key the smallest by
     (valid_timestamp, is_unknown, source_file, source_row) stays; rows without a key or a time always do.
     """
@@ -57,10 +57,11 @@ def _repeated(rows: pa.Table) -> tuple[np.ndarray, np.ndarray]:
     """Rows that share device and key with another row, and the group that each belongs to."""
     mergeable = pc.and_(pc.is_valid(rows["event_key"]), pc.is_valid(rows["valid_timestamp"]))
     places = np.flatnonzero(mergeable.to_numpy())
-    keys = _codes(rows["event_key"])[places]
-    # Most keys stand once: only the others are worth sorting.
-    often = np.bincount(keys)[keys] > 1 if len(keys) else np.zeros(0, dtype=bool)
-    places, keys = places[often], keys[often]
+    # Most keys stand once: only those that share a bucket of their hashes are worth comparing.
+    buckets = 4 << len(places).bit_length()
+    bucket = (rows["key_hash"].to_numpy()[places] % buckets).astype(np.int64)
+    places = places[np.bincount(bucket, minlength=buckets)[bucket] > 1]
+    keys = _codes(rows["event_key"].take(pa.array(places)))
     pairs = _codes(rows["service_tag"].take(pa.array(places))) * (int(keys.max(initial=0)) + 1) + keys
     _, group, counts = np.unique(pairs, return_inverse=True, return_counts=True)
     shared = counts[group] > 1

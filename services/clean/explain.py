@@ -168,7 +168,7 @@ def _told(week: str, rows: pa.Table, rules: Rules) -> Iterator[RawEvent]:
         return
     (batch,) = rows.to_batches()
     events = pa.Table.from_batches([read_events_python(batch.select(["ev", "ts", "eventdate"]), rules).columns])
-    judged = events.select(["event_key", "valid_timestamp", "payload_hash"])
+    judged = events.select(["event_key", "key_hash", "valid_timestamp", "payload_hash"])
     for name in ("service_tag", "source_file", "source_row"):
         judged = judged.append_column(name, rows[name])
     verdict = judge(judged.append_column("is_unknown", pc.equal(rows["pn"], layout.UNKNOWN_PN)))

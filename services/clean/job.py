@@ -189,6 +189,7 @@ def _reporting(reading: Iterator[tuple[Group, pa.Table]], shown: Progress) -> It
 
 def _judged_columns(pn: str, rows: pa.Table) -> pa.Table:
     """What re-sends are judged by, without the large text."""
-    narrow = rows.select(["service_tag", "event_key", "valid_timestamp", "source_file", "source_row", "payload_hash"])
+    keys = ["event_key", "key_hash", "payload_hash"]
+    narrow = rows.select(["service_tag", "valid_timestamp", "source_file", "source_row", *keys])
     unknown = np.full(rows.num_rows, pn == layout.UNKNOWN_PN)
     return narrow.append_column("is_unknown", pa.array(unknown))

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from xxhash import xxh3_64_intdigest
 
 from services.clean.dedup import judge
 
@@ -23,6 +24,7 @@ def rows_of(*rows):
         {
             "service_tag": pa.array(columns["service_tag"], pa.string()),
             "event_key": pa.array(columns["event_key"], pa.string()),
+            "key_hash": pa.array([xxh3_64_intdigest((key or "").encode()) for key in columns["event_key"]], pa.uint64()),
             "valid_timestamp": pa.array(times, pa.timestamp("us", "UTC")),
             "is_unknown": pa.array([pn == "UNKNOWN" for pn in columns["pn"]], pa.bool_()),
             "source_file": pa.array(columns["source_file"], pa.string()).dictionary_encode(),
@@ -170,8 +172,8 @@ ROW = st.tuples(
 )
 
 
-@given(st.lists(ROW, max_size=30, unique_by=lambda row: row[4:6]), st.integers(1, 5))
-def test_judged_as_one_would_by_hand(rows, chunk):
+@given(st.lists(ROW, max_size=30, unique_by=lambda row: row[4:6]), st.integers(1, 5), st.booleans())
+def test_judged_as_one_would_by_hand(rows, chunk, hashes_collide):
     groups = {}
     for place, (tag, key, second, pn, file, number, payload) in enumerate(rows):
         if key is not None and second is not None:
@@ -186,6 +188,9 @@ def test_judged_as_one_would_by_hand(rows, chunk):
             kept[place] = place == winner
             survivor[place] = winner
     table = rows_of(*rows)
+    if hashes_collide:
+        place = table.column_names.index("key_hash")
+        table = table.set_column(place, "key_hash", pa.array([7] * len(rows), pa.uint64()))
     parts = pa.concat_tables([table.slice(start, chunk) for start in range(0, len(rows), chunk)] or [table])
     verdict = judge(parts)
     assert verdict.kept.tolist() == kept

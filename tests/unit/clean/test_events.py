@@ -172,7 +172,9 @@ def test_ev_status_is_the_first_that_applies(event, status):
     ],
 )
 def test_the_key_is_the_content_hash_or_the_event_id(event, key):
-    assert row_of(event)["event_key"] == key
+    row = row_of(event)
+    assert row["event_key"] == key
+    assert row["key_hash"] == (0 if key is None else xxhash.xxh3_64_intdigest(key.encode()))
 
 
 def test_only_rows_keyed_by_event_id_carry_the_hash_of_their_content():
