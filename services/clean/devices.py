@@ -16,7 +16,7 @@ from services.lake.parquet import read_group
 from services.lake.scratch import spilling
 from services.lake.store import Store
 
-_CHUNK_BYTES = 24 * 1024**2
+_CHUNK_BYTES = 48 * 1024**2
 """Complete rows are handed on once there are so many: fewer, larger steps cost less."""
 _HELD_BYTES = 320 * 1024**2
 """What may wait in memory for its device to be complete; more of it waits on scratch, memory-mapped."""

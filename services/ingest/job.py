@@ -17,7 +17,7 @@ from services.contracts.manifest import Drop as DropFigures
 from services.contracts.manifest import Input, Manifest, Output, ledger_gap
 from services.contracts.tables import QUARANTINE, QUARANTINE_REASONS, RAW, raw_schema
 from services.ingest.drop import Drop, read_footers, without_bad_files
-from services.ingest.runs import OpenRun, merged
+from services.ingest.runs import OpenRuns, merged
 from services.ingest.spill import Spilled, spill
 from services.lake.erasures import read_erasures, require_known, to_leave_out
 from services.lake.parquet import FileWriter, LocalFile, audit, group_bytes, open_file_limit
@@ -141,7 +141,7 @@ class _Build:
 
     def _write_partitions(self, pns: list[str], spilled: Spilled, schema: pa.Schema) -> dict[str, LocalFile]:
         keys = {layout.partition_key("ingest", self._week, pn): pn for pn in pns}
-        runs = [OpenRun(run) for run in spilled.runs]
+        runs = OpenRuns(spilled.runs)
         take = taking(native_kernel(self._settings.kernel))
 
         def write(key: str) -> LocalFile:

@@ -1,7 +1,6 @@
 """One batch of source rows → rows for raw, and rows for the quarantine with the reason."""
 
 import re
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -56,7 +55,8 @@ def read_rows(
         batch, numbers = batch.filter(pa.array(good)), numbers.filter(pa.array(good))
     tags, pns = trimmed(batch["service_tag"]), pn_text(_column(batch, "pn"))
     no_tag = _where(tags, pc.equal(tags.dictionary, "").to_numpy(zero_copy_only=False), null=True)
-    bad_pn = _where(pns, map(_is_bad_pn, pns.dictionary.to_pylist()), null=False) & ~no_tag
+    bad_pns = np.array([_is_bad_pn(pn) for pn in pns.dictionary.to_pylist()], dtype=bool)
+    bad_pn = _where(pns, bad_pns, null=False) & ~no_tag
     for reason, rows in (("no_service_tag", np.flatnonzero(no_tag)), ("bad_pn", np.flatnonzero(bad_pn))):
         if len(rows):
             refused.append(_refused(batch, numbers, file, reason, dict.fromkeys(rows.tolist(), "")))
@@ -100,9 +100,9 @@ def _named(pns: pa.Array) -> pa.Array:
     return pa.DictionaryArray.from_arrays(again.indices.take(indices), again.dictionary)
 
 
-def _where(column: pa.Array, verdicts: Iterable[bool], *, null: bool) -> np.ndarray:
+def _where(column: pa.Array, verdicts: np.ndarray, *, null: bool) -> np.ndarray:
     """Each row's verdict, from those on the values of its dictionary."""
-    by_code = np.array([*verdicts, null])
+    by_code = np.append(verdicts, null)
     return by_code[pc.fill_null(column.indices, len(by_code) - 1).to_numpy()]
 
 

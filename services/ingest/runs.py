@@ -7,7 +7,7 @@ the rows of a device in the order of their identity.
 import mmap
 import threading
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +22,8 @@ RUN_BYTES = 32 * 1024**2
 """Rows are gathered to this size, sorted and written: small enough for several workers at once."""
 _CHUNK_BYTES = 24 * 1024**2
 """What is merged at a time; one device may be larger and comes in several chunks."""
+_MAPPED_BYTES = 128 * 1024**2
+"""Read from mapped runs before their pages are given back: they count as memory, and fetching them anew costs time."""
 
 
 class Run(NamedTuple):
@@ -54,26 +56,38 @@ def write_run(rows: pa.Table, kept: np.ndarray, path: Path, take: Take) -> Run:
     return run
 
 
-class OpenRun:
-    """A run mapped into memory, to be read by several threads."""
+class OpenRuns:
+    """Runs mapped into memory, in the order of the source, to be read by several threads."""
 
-    def __init__(self, run: Run) -> None:
-        self.run = run
-        with run.path.open("rb") as file:
-            self._memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        self._reader = pa.ipc.open_file(pa.py_buffer(self._memory))
+    def __init__(self, runs: Iterable[Run]) -> None:
+        self._runs = list(runs)
+        self._memory = [_mapped(run.path) for run in self._runs]
+        self._readers = [pa.ipc.open_file(pa.py_buffer(memory)) for memory in self._memory]
+        self._read_bytes = 0
         self._lock = threading.Lock()
+        self.row_bytes = max((run.row_bytes for run in self._runs), default=1)
+        """Mean size of a row in memory, in the run where it is largest."""
 
-    def rows_of(self, pn: str) -> "Sorted | None":
-        """The rows of one pn: by service_tag, those of a device in the order of the source."""
-        if pn not in self.run.batches:
-            return None
+    def rows_of(self, pn: str) -> "list[Sorted]":
+        """The rows of one pn, run by run: by service_tag, those of a device in the order of the source."""
         with self._lock:
-            return Sorted(self._reader.get_batch(self.run.batches[pn]))
+            runs = zip(self._runs, self._readers, strict=True)
+            return [Sorted(reader.get_batch(run.batches[pn])) for run, reader in runs if pn in run.batches]
 
-    def release(self) -> None:
-        """Give back the memory of what was read; it stays in the file cache and may be read again."""
-        self._memory.madvise(mmap.MADV_DONTNEED)
+    def have_read(self, size: int) -> None:
+        """Now and then give back the memory of what was read; it stays in the file cache and may be read again."""
+        with self._lock:
+            self._read_bytes += size
+            if self._read_bytes < _MAPPED_BYTES:
+                return
+            self._read_bytes = 0
+            for memory in self._memory:
+                memory.madvise(mmap.MADV_DONTNEED)
+
+
+def _mapped(path: Path) -> mmap.mmap:
+    with path.open("rb") as file:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 class Sorted:
@@ -113,20 +127,21 @@ class Sorted:
         return str(self._tags[place].as_py())
 
 
-def merged(runs: list[OpenRun], pn: str, take: Take) -> Iterator[pa.Table]:
+def merged(runs: OpenRuns, pn: str, take: Take) -> Iterator[pa.Table]:
     """All rows of a pn by service_tag, those of a device in the order of the runs, in bounded pieces."""
-    row_bytes = max((run.run.row_bytes for run in runs), default=1)
-    left = [rows for run in runs if (rows := run.rows_of(pn))]
-    while left := [rows for rows in left if rows.look(max(1, _CHUNK_BYTES // row_bytes // len(left)))]:
+    left = runs.rows_of(pn)
+    while left := [rows for rows in left if rows.look(max(1, _CHUNK_BYTES // runs.row_bytes // len(left)))]:
         limit = min((tag for rows in left if (tag := rows.safe_tag()) is not None), default=None)
         parts = [part for rows in left for part in rows.take_below(limit)]
         if parts:
-            yield _by_device(parts, take)
-        elif limit is not None:  # one device fills the windows: run after run, its rows are in order already
-            for rows in left:
-                yield from (pa.Table.from_batches([part]) for part in rows.take_device(limit))
-        for run in runs:
-            run.release()
+            pieces = iter([_by_device(parts, take)])
+        else:  # one device fills the windows: run after run, its rows are in order already
+            parted = (part for rows in left for part in rows.take_device(str(limit)))
+            pieces = (pa.Table.from_batches([part]) for part in parted)
+        for piece in pieces:
+            size = piece.nbytes
+            yield piece
+            runs.have_read(size)
 
 
 def _by_device(parts: list[pa.RecordBatch], take: Take) -> pa.Table:

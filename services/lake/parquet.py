@@ -27,6 +27,8 @@ _TEXT = ("ev", "row")
 """The large text columns: no statistics and no dictionary, both would only cost."""
 _PAGE_BYTES = 256 * 1024
 """A page of a column is the least that a reader unpacks."""
+_WRITES_PER_GROUP = 16
+"""Every write waits for the interpreter's lock, so pages are gathered; a writer holds what is gathered in memory."""
 _CACHED_ROWS = 4096
 """Rows of some hundred bytes each that fit in a core's cache together."""
 _UNREADABLE = "cannot be read ({}); run it again, and if it stays so, the stage before by --force"
@@ -63,7 +65,8 @@ class FileWriter:
         with full_disk_is_temporary(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._sink = _HashingFile(path)
-        self._writer = pq.ParquetWriter(self._sink, self._schema, **_options(self._schema, order))
+        self._buffer = pa.BufferedOutputStream(pa.PythonFile(self._sink, mode="w"), group // _WRITES_PER_GROUP)
+        self._writer = pq.ParquetWriter(self._buffer, self._schema, **_options(self._schema, order))
 
     def append(self, rows: pa.Table) -> None:
         """Add rows that follow all earlier ones in the file's order."""
@@ -97,6 +100,7 @@ class FileWriter:
         self._flush()
         with full_disk_is_temporary(self._path):
             self._writer.close()
+            self._buffer.close()
             self._sink.close()
         return LocalFile(self._path, self._sink.sha256(), self.rows, self._path.stat().st_size)
 

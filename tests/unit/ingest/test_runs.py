@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ingest import runs
-from services.ingest.runs import OpenRun, merged, write_run
+from services.ingest.runs import OpenRuns, merged, write_run
 from services.lake.take import taking
 from services.runtime.native import native_kernel
 
@@ -39,17 +39,16 @@ def identities(tables):
 
 
 def written(parts, folder, **columns):
-    """Open runs of parts (file, first row, tags, pns), in the order of file and row."""
+    """Runs of parts (file, first row, tags, pns), in the order of file and row."""
     tables = [rows_of(*part, **columns) for part in parts]
     paths = [Path(folder, f"{place}.run") for place in range(len(parts))]
-    return [
-        OpenRun(write_run(rows, np.arange(len(rows)), path, TAKE)) for rows, path in zip(tables, paths, strict=True)
-    ]
+    return [write_run(rows, np.arange(len(rows)), path, TAKE) for rows, path in zip(tables, paths, strict=True)]
 
 
 def merged_by_pn(parts, folder):
-    opened = written(parts, folder)
-    pns = sorted({pn for run in opened for pn in run.run.rows}, key=str.encode)
+    runs = written(parts, folder)
+    pns = sorted({pn for run in runs for pn in run.rows}, key=str.encode)
+    opened = OpenRuns(runs)
     return {pn: identities(merged(opened, pn, TAKE)) for pn in pns}
 
 
@@ -101,19 +100,20 @@ def test_one_device_larger_than_a_chunk_comes_in_pieces_of_a_chunk(tmp_path, mon
         ("a", 0, ["T1"] * 3 + ["T2"] * 900 + ["T3"], ["I1"] * 904),
         ("b", 0, ["T2"] * 900 + ["T4"], ["I1"] * 901),
     ]
-    chunks = list(merged(written(parts, tmp_path, text="x" * 50), "I1", TAKE))
+    chunks = list(merged(OpenRuns(written(parts, tmp_path, text="x" * 50)), "I1", TAKE))
     assert identities(chunks) == expected_by_pn(parts)["I1"]
     assert max(chunk.num_rows for chunk in chunks) < 600
     assert len(chunks) > 4
 
 
 def test_nothing_to_merge_is_nothing():
-    assert list(merged([], "I1", TAKE)) == []
+    assert list(merged(OpenRuns([]), "I1", TAKE)) == []
 
 
 def test_only_kept_rows_come_into_a_run(tmp_path):
     rows = rows_of("a", 0, ["T2", None, "T1", "T1"], ["I1", "I1", "I2", "I1"])
-    opened = [OpenRun(write_run(rows, np.array([0, 3]), tmp_path / "0.run", TAKE))]
-    assert opened[0].run.rows == {"I1": 2}
+    run = write_run(rows, np.array([0, 3]), tmp_path / "0.run", TAKE)
+    assert run.rows == {"I1": 2}
+    opened = OpenRuns([run])
     assert identities(merged(opened, "I1", TAKE)) == [("T1", "a", 3), ("T2", "a", 0)]
     assert list(merged(opened, "I2", TAKE)) == []
