@@ -24,7 +24,9 @@ def rows_of(*rows):
         {
             "service_tag": pa.array(columns["service_tag"], pa.string()),
             "event_key": pa.array(columns["event_key"], pa.string()),
-            "key_hash": pa.array([xxh3_64_intdigest((key or "").encode()) for key in columns["event_key"]], pa.uint64()),
+            "key_hash": pa.array(
+                [xxh3_64_intdigest((key or "").encode()) for key in columns["event_key"]], pa.uint64()
+            ),
             "valid_timestamp": pa.array(times, pa.timestamp("us", "UTC")),
             "is_unknown": pa.array([pn == "UNKNOWN" for pn in columns["pn"]], pa.bool_()),
             "source_file": pa.array(columns["source_file"], pa.string()).dictionary_encode(),
