@@ -1,5 +1,6 @@
 """The drops of a run: made here, or somebody else's."""
 
+import argparse
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,6 +51,8 @@ def given(text: str) -> Task:
     folder, _, rounds = text.partition(":")
     path = Path(folder).absolute()
     files = sorted(path.glob("[!_.]*.parquet"))
+    if not files:
+        raise argparse.ArgumentTypeError(f"{path} holds no Parquet files; name the folder of one week")
     rows = sum(pq.read_metadata(file).num_rows for file in files)
     size = sum(file.stat().st_size for file in files)
     return Task(str(path.parent), path.name, rows, size, None, int(rounds or _ROUNDS))
