@@ -141,6 +141,7 @@ class _Build:
 
     def _write_partitions(self, pns: list[str], spilled: Spilled, schema: pa.Schema) -> dict[str, LocalFile]:
         keys = {layout.partition_key("ingest", self._week, pn): pn for pn in pns}
+        largest_first = sorted(keys, key=lambda key: -sum(run.rows.get(keys[key], 0) for run in spilled.runs))
         runs = OpenRuns(spilled.runs)
         take = taking(native_kernel(self._settings.kernel))
 
@@ -148,7 +149,8 @@ class _Build:
             return self._write(key, merged(runs, keys[key], take), schema, len(pns))
 
         with ThreadPoolExecutor(self._settings.workers) as pool:
-            return dict(zip(keys, pool.map(write, keys), strict=True))
+            files = dict(zip(largest_first, pool.map(write, largest_first), strict=True))
+        return {key: files[key] for key in keys}
 
     def _write(self, key: str, chunks: object, schema: pa.Schema, partitions: int) -> LocalFile:
         path = self._folder / key

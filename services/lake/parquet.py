@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -101,7 +102,6 @@ class FileWriter:
         with full_disk_is_temporary(self._path):
             self._writer.close()
             self._buffer.close()
-            self._sink.close()
         return LocalFile(self._path, self._sink.sha256(), self.rows, self._path.stat().st_size)
 
     def __enter__(self) -> Self:
@@ -110,8 +110,10 @@ class FileWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._writer.is_open = False  # an abandoned file gets no footer when its writer is collected
-        self._sink.close()
+        # An abandoned file gets no footer when its writer is collected, and nothing that is still gathered.
+        self._writer.is_open = False
+        with suppress(OSError):
+            self._buffer.close()
 
 
 def audit(file: LocalFile, schema: pa.Schema) -> None:

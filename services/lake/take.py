@@ -15,13 +15,16 @@ def taking(kernel: Any | None) -> Take:
 
     def take(rows: pa.Table, places: np.ndarray) -> pa.Table:
         wanted = pa.array(places, pa.int64())
-        columns = [_taken(rows[name], wanted, kernel) for name in rows.column_names]
-        return pa.Table.from_arrays(columns, schema=rows.schema)
+        texts = [field.name for field in rows.schema if kernel and pa.types.is_string(field.type)]
+        others = rows.drop_columns(texts).unify_dictionaries().combine_chunks().take(wanted)
+        columns = [
+            kernel.take_strings(rows[name].chunks, wanted).view(pa.string()) if name in texts else others[name]
+            for name in rows.column_names
+        ]
+        return pa.Table.from_arrays([_whole(column) for column in columns], schema=rows.schema)
 
     return take
 
 
-def _taken(column: pa.ChunkedArray, places: pa.Array, kernel: Any | None) -> pa.Array:
-    if kernel and pa.types.is_string(column.type):
-        return kernel.take_strings(column.chunks, places).view(pa.string())
-    return pa.chunked_array(column.unify_dictionaries().combine_chunks()).take(places).combine_chunks()
+def _whole(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column

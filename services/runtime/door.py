@@ -1,6 +1,7 @@
 """The container's door: `python -m services.<stage>` for one week; imports little before its first log line."""
 
 import argparse
+import gc
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -23,6 +24,7 @@ def stage_door(stage: Stage, work: Callable[[Settings], "Outcome"], arguments: S
     given = vars(_parser(stage).parse_args(arguments))
     verbosity = given.pop("verbose") - given.pop("quiet")
     configure_logs(verbosity)
+    gc.freeze()  # what was imported stays: no collection need look through it, nor the one at the end
 
     def run() -> int:
         settings = load_settings(**given)
