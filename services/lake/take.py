@@ -15,16 +15,12 @@ def taking(kernel: Any | None) -> Take:
 
     def take(rows: pa.Table, places: np.ndarray) -> pa.Table:
         wanted = pa.array(places, pa.int64())
-        texts = [field.name for field in rows.schema if kernel and pa.types.is_string(field.type)]
-        others = rows.drop_columns(texts).unify_dictionaries().combine_chunks().take(wanted)
-        columns = [
-            kernel.take_strings(rows[name].chunks, wanted).view(pa.string()) if name in texts else others[name]
-            for name in rows.column_names
-        ]
-        return pa.Table.from_arrays([_whole(column) for column in columns], schema=rows.schema)
+        texts: dict[str, pa.Array] = {}
+        if kernel:
+            names = [field.name for field in rows.schema if pa.types.is_string(field.type)]
+            texts = {name: kernel.take_strings(rows[name].chunks, wanted).view(pa.string()) for name in names}
+        others = rows.drop_columns(list(texts)).unify_dictionaries().combine_chunks().take(wanted)
+        columns = [texts[name] if name in texts else others[name].combine_chunks() for name in rows.column_names]
+        return pa.Table.from_arrays(columns, schema=rows.schema)
 
     return take
-
-
-def _whole(column: pa.Array | pa.ChunkedArray) -> pa.Array:
-    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
