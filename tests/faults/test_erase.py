@@ -28,8 +28,10 @@ from tests.faults.runs import LAKE, SOURCE, deliver, run_all, run_stage
 from tests.faults.s3 import Bucket
 
 TAG = "T1"
-STRIDES = [pytest.param(3, marks=pytest.mark.faults_full, id="every third"), pytest.param(11, id="a sample")]
-"""Of some hundred requests, each of which takes two erasures; kinds of crashes begin at different ones."""
+_FULL = pytest.mark.faults_full
+CRASH_STRIDES = [pytest.param(7, marks=_FULL, id="every seventh"), pytest.param(29, id="a sample")]
+"""Of six hundred requests, each of which takes two erasures; kinds of crashes begin at different ones."""
+SLEEP_STRIDES = [pytest.param(3, marks=_FULL, id="every third"), pytest.param(11, id="a sample")]
 _ZONES = ("raw/", "clean/", "feature/")
 
 
@@ -115,7 +117,7 @@ def test_other_devices_are_as_the_reference_says_and_a_second_erasure_writes_not
 
 
 @pytest.mark.parametrize("crash", CRASHES)
-@pytest.mark.parametrize("stride", STRIDES)
+@pytest.mark.parametrize("stride", CRASH_STRIDES)
 def test_a_crash_at_any_request_is_finished_by_a_rerun_though_the_drops_are_gone(
     bucket: Bucket, scratch: Path, crash: str, stride: int, matrix: Matrix
 ) -> None:
@@ -138,7 +140,7 @@ def test_a_crash_at_any_request_is_finished_by_a_rerun_though_the_drops_are_gone
 
 
 @pytest.mark.parametrize("crash", ["kill before", "kill after"])
-@pytest.mark.parametrize("stride", STRIDES)
+@pytest.mark.parametrize("stride", CRASH_STRIDES)
 def test_an_ordinary_run_after_a_killed_erasure_keeps_to_the_record(
     bucket: Bucket, scratch: Path, crash: str, stride: int, matrix: Matrix
 ) -> None:
@@ -163,7 +165,7 @@ def test_an_ordinary_run_after_a_killed_erasure_keeps_to_the_record(
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("force", [True, False], ids=["forced", "plain"])
-@pytest.mark.parametrize("stride", STRIDES)
+@pytest.mark.parametrize("stride", SLEEP_STRIDES)
 def test_a_run_that_sleeps_while_a_device_is_erased_does_not_bring_it_back(
     bucket: Bucket, scratch: Path, version: Version, force: bool, stride: int, matrix: Matrix
 ) -> None:
@@ -203,7 +205,7 @@ def _holds(rows: Rows) -> bool:
     return any(("service_tag", TAG) in row for row in rows)
 
 
-@pytest.mark.parametrize("stride", STRIDES)
+@pytest.mark.parametrize("stride", SLEEP_STRIDES)
 def test_a_new_week_that_sleeps_while_a_device_is_erased_comes_without_it(
     bucket: Bucket, scratch: Path, stride: int
 ) -> None:
@@ -232,7 +234,7 @@ def test_a_new_week_that_sleeps_while_a_device_is_erased_comes_without_it(
     assert _published(bucket) == _expected({WEEK: "first", NEXT_WEEK: "late"})
 
 
-@pytest.mark.parametrize("stride", STRIDES)
+@pytest.mark.parametrize("stride", CRASH_STRIDES)
 def test_two_devices_erased_at_once_are_both_gone(bucket: Bucket, scratch: Path, stride: int, matrix: Matrix) -> None:
     """The second begins, and ends, before each request of the first."""
     _two_weeks(bucket, scratch)
