@@ -174,6 +174,7 @@ def test_a_run_that_sleeps_while_a_device_is_erased_does_not_bring_it_back(
     deliver(bucket, WEEK, version)
     start = bucket.snapshot()
     for stage in STAGES:
+        bucket.restore(start)
         requests = _requests(bucket, lambda s=stage: run_stage(bucket, s, scratch, force=force))  # type: ignore[misc]
         for number in range(1, requests + 1, stride):
             bucket.restore(start)
