@@ -113,7 +113,8 @@ class _Build:
                 return drop, spilled
             drop = drop._replace(faults=drop.faults + spilled.faults)
 
-    def _partitions(self, spilled: Spilled) -> list[str]:
+    def _partitions(self, spilled: Spilled) -> dict[str, int]:
+        """Rows of each pn, by the bytes of its name."""
         rows = Counter[str]()
         for run in spilled.runs:
             rows.update(run.rows)
@@ -125,7 +126,7 @@ class _Build:
             )
         if self._lake.folds_case():
             self._check_case(set(rows))
-        return sorted(rows, key=str.encode)
+        return {pn: rows[pn] for pn in sorted(rows, key=str.encode)}
 
     def _check_case(self, pns: set[str]) -> None:
         """BadInputError for names that would be one file; an earlier drop's stay as files without rows."""
@@ -139,9 +140,9 @@ class _Build:
                 "system; use a lake on a case-sensitive one or on S3"
             )
 
-    def _write_partitions(self, pns: list[str], spilled: Spilled, schema: pa.Schema) -> dict[str, LocalFile]:
+    def _write_partitions(self, pns: dict[str, int], spilled: Spilled, schema: pa.Schema) -> dict[str, LocalFile]:
         keys = {layout.partition_key("ingest", self._week, pn): pn for pn in pns}
-        largest_first = sorted(keys, key=lambda key: -sum(run.rows.get(keys[key], 0) for run in spilled.runs))
+        largest_first = sorted(keys, key=lambda key: pns[keys[key]], reverse=True)
         runs = OpenRuns(spilled.runs)
         take = taking(native_kernel(self._settings.kernel))
 
