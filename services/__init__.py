@@ -12,8 +12,8 @@ if sys.platform == "linux":
     # Freed buffers are kept for 10 s instead of 1, and lie in huge pages where the system has them: a fifth of ingest's
     # CPU time went into fetching pages.
     os.environ.setdefault("JE_ARROW_MALLOC_CONF", "dirty_decay_ms:10000,thp:always")
-    # The same for what is not Arrow's, the kernel's texts and numpy's arrays: glibc gives blocks of 32 MiB and more back
-    # at once. Other C libraries have no mallopt.
+    # The same for what is not Arrow's, the kernel's texts and numpy's arrays: glibc gives large blocks back at once.
+    # Other C libraries have no mallopt.
     with suppress(AttributeError):
         for setting in (-3, -1):  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD
             ctypes.CDLL(None).mallopt(setting, 128 * 1024**2)

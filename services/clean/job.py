@@ -142,7 +142,7 @@ class _Build:
     def _read(self, group: Group, kernel: Kernel, tally: Tally) -> pa.Table:
         """A row group with what its events say."""
         with self._lake.open(group.key, group.etag) as handle:
-            batches = list(group_batches(handle, group.metadata, group.ordinal, _RAW_COLUMNS))
+            batches = list(group_batches(handle, group.metadata, group.ordinal, _RAW_COLUMNS, ("cat",)))
         read: list[pa.Table] = []
         unusable: Counter[tuple[str, int | None]] = Counter()
         for batch, events in zip(batches, kernel.read(batches, self._rules), strict=True):

@@ -95,9 +95,7 @@ class Tally:
 
 
 def is_error(cat: pa.ChunkedArray) -> np.ndarray:
-    """bool per row: its category is error or critical; each distinct category is judged once."""
-    encoded = cat.combine_chunks().dictionary_encode()
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.combine_chunks()
+    """bool per row: its category (a dictionary) is error or critical; each distinct category is judged once."""
+    encoded = cat.unify_dictionaries().combine_chunks()
     verdicts = np.array([severity(name) in ("error", "critical") for name in encoded.dictionary.to_pylist()] + [False])
     return verdicts[pc.fill_null(encoded.indices, len(verdicts) - 1).to_numpy()]

@@ -27,23 +27,34 @@ def text(column: pa.Array) -> pa.Array:
     return decoded(column).cast(pa.string())
 
 
-def trimmed(column: pa.Array) -> pa.Array:
-    """Any string form → dictionary of strings without white space around; work is done once per value."""
-    if pat.is_null(column.type):
-        column = column.cast(pa.string())
-    encoded = column if pat.is_dictionary(column.type) else column.dictionary_encode()
-    values = pc.utf8_trim(encoded.dictionary.cast(pa.string()), characters=WHITE_SPACE)
-    again = values.dictionary_encode()  # " A" and "A" were two values and are one now
-    if encoded.indices.null_count == len(encoded):
-        return pa.DictionaryArray.from_arrays(pa.nulls(len(encoded), pa.int32()), again.dictionary)
-    return pa.DictionaryArray.from_arrays(again.indices.take(encoded.indices.cast(pa.int32())), again.dictionary)
+class Trimmer:
+    """Any string form → dictionary of strings without white space around.
+
+    Work is done once per value, and once for the batches of a row group, which come with the same dictionary.
+    """
+
+    def __init__(self) -> None:
+        self._values = pa.array([], pa.string())
+        self._trimmed = self._values.dictionary_encode()
+
+    def __call__(self, column: pa.Array) -> pa.Array:
+        """The column, trimmed."""
+        if pat.is_null(column.type):
+            column = column.cast(pa.string())
+        encoded = column if pat.is_dictionary(column.type) else column.dictionary_encode()
+        if not encoded.dictionary.equals(self._values):
+            self._values = encoded.dictionary
+            values = pc.utf8_trim(self._values.cast(pa.string()), characters=WHITE_SPACE)
+            self._trimmed = values.dictionary_encode()  # " A" and "A" were two values and are one now
+        values = self._trimmed.dictionary
+        if encoded.indices.null_count == len(encoded):
+            return pa.DictionaryArray.from_arrays(pa.nulls(len(encoded), pa.int32()), values)
+        return pa.DictionaryArray.from_arrays(self._trimmed.indices.take(encoded.indices.cast(pa.int32())), values)
 
 
 def pn_text(column: pa.Array) -> pa.Array:
-    """Strings or integers → dictionary of trimmed strings."""
-    if pat.is_integer(plain(column.type)):
-        column = decoded(column).cast(pa.string())
-    return trimmed(column)
+    """Strings as they are, integers as strings."""
+    return decoded(column).cast(pa.string()) if pat.is_integer(plain(column.type)) else column
 
 
 def ev_text(column: pa.Array) -> pa.Array:

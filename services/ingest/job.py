@@ -17,7 +17,7 @@ from services.contracts.manifest import Drop as DropFigures
 from services.contracts.manifest import Input, Manifest, Output, ledger_gap
 from services.contracts.tables import QUARANTINE, QUARANTINE_REASONS, RAW, raw_schema
 from services.ingest.drop import Drop, read_footers, without_bad_files
-from services.ingest.runs import OpenRuns, merged
+from services.ingest.runs import OpenRuns, merged, remove
 from services.ingest.spill import Spilled, spill
 from services.lake.erasures import read_erasures, require_known, to_leave_out
 from services.lake.parquet import FileWriter, LocalFile, audit, group_bytes, open_file_limit
@@ -75,6 +75,7 @@ class _Build:
         schema = raw_schema(drop.extra.schema)
         with self._run.step("write"):
             files = self._write_partitions(pns, spilled, schema)
+            remove(spilled.runs, self._settings.workers)
             reasons, quarantine = self._write_quarantine(spilled)
         files[layout.quarantine_key(self._week)] = quarantine
         ledger = self._ledger(spilled, files, reasons)

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from services.contracts import layout
 from services.contracts.source import ExtraColumns, is_binary, raw_name
 from services.contracts.tables import QUARANTINE, raw_schema
-from services.ingest.columns import decoded, ev_text, eventdate_ns, extra_column, pn_text, text, trimmed, ts_text
+from services.ingest.columns import Trimmer, decoded, ev_text, eventdate_ns, extra_column, pn_text, text, ts_text
 from services.ingest.json_text import row_text
 from services.lake.device_rows import rows_of, without_devices
 from services.lake.erasures import IsErased
@@ -42,32 +42,37 @@ class Rows(NamedTuple):
     """Rows of erased devices, which are neither raw nor quarantined."""
 
 
-def read_rows(
-    batch: pa.RecordBatch, file: str, first_row: int, extra: ExtraColumns, is_erased: IsErased | None = None
-) -> Rows:
-    """Judge and convert a batch whose first row is row `first_row` of the file."""
-    numbers = pa.array(np.arange(first_row, first_row + batch.num_rows))
-    batch, broken = _without_broken_dictionaries(batch)
-    refused = [_refused(batch, numbers, file, "bad_utf8", broken)] if broken else []
-    if broken:
-        good = np.ones(batch.num_rows, dtype=bool)
-        good[list(broken)] = False
-        batch, numbers = batch.filter(pa.array(good)), numbers.filter(pa.array(good))
-    tags, pns = trimmed(batch["service_tag"]), pn_text(_column(batch, "pn"))
-    no_tag = _where(tags, pc.equal(tags.dictionary, "").to_numpy(zero_copy_only=False), null=True)
-    bad_pns = np.array([_is_bad_pn(pn) for pn in pns.dictionary.to_pylist()], dtype=bool)
-    bad_pn = _where(pns, bad_pns, null=False) & ~no_tag
-    for reason, rows in (("no_service_tag", np.flatnonzero(no_tag)), ("bad_pn", np.flatnonzero(bad_pn))):
-        if len(rows):
-            refused.append(_refused(batch, numbers, file, reason, dict.fromkeys(rows.tolist(), "")))
-    converted, unusable = _converted(batch, file, numbers, tags, pns, extra)
-    kept, quarantined, erased = ~(no_tag | bad_pn), _in_order(refused), 0
-    if is_erased:
-        gone = kept & rows_of(converted.select(["service_tag"]), is_erased)
-        left = without_devices(quarantined, is_erased)
-        erased = int(gone.sum()) + quarantined.num_rows - left.num_rows
-        kept, quarantined = kept & ~gone, left
-    return Rows(converted, np.flatnonzero(kept), quarantined, unusable, erased)
+class RowReader:
+    """Judges and converts the batches of one file."""
+
+    def __init__(self, file: str, extra: ExtraColumns, is_erased: IsErased | None = None) -> None:
+        self._file, self._extra, self._is_erased = file, extra, is_erased
+        self._trimmed_tags, self._trimmed_pns = Trimmer(), Trimmer()
+
+    def read(self, batch: pa.RecordBatch, first_row: int) -> Rows:
+        """What becomes of a batch whose first row is row `first_row` of the file."""
+        numbers = pa.array(np.arange(first_row, first_row + batch.num_rows))
+        batch, broken = _without_broken_dictionaries(batch)
+        refused = [_refused(batch, numbers, self._file, "bad_utf8", broken)] if broken else []
+        if broken:
+            good = np.ones(batch.num_rows, dtype=bool)
+            good[list(broken)] = False
+            batch, numbers = batch.filter(pa.array(good)), numbers.filter(pa.array(good))
+        tags, pns = self._trimmed_tags(batch["service_tag"]), self._trimmed_pns(pn_text(_column(batch, "pn")))
+        no_tag = _where(tags, pc.equal(tags.dictionary, "").to_numpy(zero_copy_only=False), null=True)
+        bad_pns = np.array([_is_bad_pn(pn) for pn in pns.dictionary.to_pylist()], dtype=bool)
+        bad_pn = _where(pns, bad_pns, null=False) & ~no_tag
+        for reason, rows in (("no_service_tag", np.flatnonzero(no_tag)), ("bad_pn", np.flatnonzero(bad_pn))):
+            if len(rows):
+                refused.append(_refused(batch, numbers, self._file, reason, dict.fromkeys(rows.tolist(), "")))
+        converted, unusable = _converted(batch, self._file, numbers, tags, pns, self._extra)
+        kept, quarantined, erased = ~(no_tag | bad_pn), _in_order(refused), 0
+        if self._is_erased:
+            gone = kept & rows_of(converted.select(["service_tag"]), self._is_erased)
+            left = without_devices(quarantined, self._is_erased)
+            erased = int(gone.sum()) + quarantined.num_rows - left.num_rows
+            kept, quarantined = kept & ~gone, left
+        return Rows(converted, np.flatnonzero(kept), quarantined, unusable, erased)
 
 
 def _converted(

@@ -8,6 +8,7 @@ import mmap
 import threading
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,6 +55,13 @@ def write_run(rows: pa.Table, kept: np.ndarray, path: Path, take: Take) -> Run:
                 run.batches[pn] = len(run.batches)
                 run.rows[pn] = stop - start
     return run
+
+
+def remove(runs: Iterable[Run], workers: int) -> None:
+    """Delete runs that are read: by several at once, as the system gives their memory back page by page."""
+    with ThreadPoolExecutor(workers) as pool:
+        for _ in pool.map(lambda run: run.path.unlink(), runs):
+            pass
 
 
 class OpenRuns:

@@ -12,7 +12,7 @@ import pyarrow as pa
 from services.contracts.errors import Fault
 from services.ingest.batches import batches
 from services.ingest.drop import Drop, SourceFile, first_line, parquet_file
-from services.ingest.rows import Rows, read_rows
+from services.ingest.rows import RowReader, Rows
 from services.ingest.runs import RUN_BYTES, Run, write_run
 from services.lake.erasures import IsErased
 from services.lake.scratch import spilling
@@ -90,6 +90,7 @@ def _spill_task(
     source: Store, drop: Drop, writer: "_TaskWriter", shown: Progress, is_erased: IsErased | None
 ) -> Spilled:
     task = writer.task
+    reader = RowReader(task.file.name, drop.extra, is_erased)
     row = task.first_row
     unusable = erased = 0
     with source.open(task.file.key, task.file.etag) as handle:
@@ -102,7 +103,7 @@ def _spill_task(
                 return _unreadable(task, reason)
             if batch is None:
                 break
-            rows = read_rows(batch, task.file.name, row, drop.extra, is_erased)
+            rows = reader.read(batch, row)
             writer.add(rows)
             row += batch.num_rows
             unusable += rows.unusable_eventdates

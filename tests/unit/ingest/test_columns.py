@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from services.ingest.columns import ev_text, eventdate_ns, extra_column, pn_text, text, trimmed, ts_text
+from services.ingest.columns import Trimmer, ev_text, eventdate_ns, extra_column, pn_text, text, ts_text
 
 TEN_S = 1_715_162_400
 NS = TEN_S * 10**9
@@ -31,27 +31,37 @@ def test_every_form_of_string_is_the_same_text(kind):
     values = [" T1\u3000", "T1", None, "", "T2"]
     column = pa.array(values).cast(kind)
     assert text(column).equals(pa.array(values, pa.string()))
-    assert trimmed(column).to_pylist() == ["T1", "T1", None, "", "T2"]
-    assert pn_text(column).to_pylist() == ["T1", "T1", None, "", "T2"]
+    assert Trimmer()(column).to_pylist() == ["T1", "T1", None, "", "T2"]
+    assert Trimmer()(pn_text(column)).to_pylist() == ["T1", "T1", None, "", "T2"]
     assert ts_text(column).equals(pa.array(values, pa.string()))
     assert ev_text(column).equals(pa.array(values, pa.string()))
 
 
 def test_values_that_trimming_makes_equal_are_one_value():
-    assert trimmed(pa.array(["A", " A", "A\x85"])).dictionary.to_pylist() == ["A"]
+    assert Trimmer()(pa.array(["A", " A", "A\x85"])).dictionary.to_pylist() == ["A"]
+
+
+def test_batches_with_one_dictionary_and_with_others_are_trimmed_alike():
+    trim = Trimmer()
+    values = pa.array(["A", " A", " B"])
+    for places in ([0, 1, 2], [2, None], [1]):
+        column = pa.DictionaryArray.from_arrays(pa.array(places, pa.int32()), values)
+        assert trim(column).to_pylist() == [None if place is None else "AAB"[place] for place in places]
+    assert trim(pa.array(["C ", "A"])).to_pylist() == ["C", "A"]
+    assert trim(column).to_pylist() == ["A"]
 
 
 @pytest.mark.parametrize("kind", [pa.null(), pa.string(), pa.dictionary(pa.int8(), pa.string())], ids=str)
 def test_all_null_columns_stay_null(kind):
     column = pa.nulls(2, kind)
     assert text(column).to_pylist() == ts_text(column).to_pylist() == ev_text(column).to_pylist() == [None, None]
-    assert trimmed(column).to_pylist() == pn_text(column).to_pylist() == [None, None]
+    assert Trimmer()(column).to_pylist() == pn_text(column).to_pylist() == [None, None]
     assert eventdate_ns(column) == (pa.nulls(2, pa.int64()), 0)
 
 
 @pytest.mark.parametrize("name", ["text", "trimmed", "pn_text", "ts_text", "ev_text"])
 def test_slices_and_empty_columns_are_read_as_such(name):
-    read = {"text": text, "trimmed": trimmed, "pn_text": pn_text, "ts_text": ts_text, "ev_text": ev_text}[name]
+    read = {"text": text, "trimmed": Trimmer(), "pn_text": pn_text, "ts_text": ts_text, "ev_text": ev_text}[name]
     whole = pa.array(["a", None, "b", "c"])
     for column in (whole, whole.dictionary_encode(), whole.cast(pa.string_view())):
         assert read(column.slice(1, 2)).to_pylist() == [None, "b"]

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from services.contracts.source import ExtraColumns
-from services.ingest.rows import read_rows
+from services.ingest.rows import RowReader
 from tests.drops import broken, row, table
 
 
@@ -20,7 +20,7 @@ class Judged(NamedTuple):
 def judged(batch, first_row=0):
     if isinstance(batch, pa.Table):
         (batch,) = batch.combine_chunks().to_batches()
-    found = read_rows(batch, "a.parquet", first_row, ExtraColumns({"a.parquet": batch.schema}))
+    found = RowReader("a.parquet", ExtraColumns({"a.parquet": batch.schema})).read(batch, first_row)
     return Judged(found.converted.take(pa.array(found.kept)), found.quarantined, found.unusable_eventdates)
 
 
