@@ -1,6 +1,6 @@
 """What makes two rows the same event: its identity on its device, from the event's own content."""
 
-from collections.abc import Collection
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -19,9 +19,12 @@ def canonical(value: object) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
-def content_hash(event: dict[str, Any], volatile: Collection[str]) -> xxhash.xxh3_128:
+def content_hash(event: dict[str, Any], volatile: Iterable[str]) -> xxhash.xxh3_128:
     """XXH3-128 of an event without its volatile top-level fields."""
-    return xxhash.xxh3_128(canonical({name: value for name, value in event.items() if name not in volatile}))
+    kept = dict(event)
+    for name in volatile:
+        kept.pop(name, None)
+    return xxhash.xxh3_128(canonical(kept))
 
 
 def id_key(event_id: object) -> str:

@@ -19,6 +19,8 @@ from services.contracts.tables import EV_STATUSES, TIMESTAMP, TIMESTAMP_SOURCES,
 
 MAX_EV_BYTES = 1_048_576
 MAX_EV_DEPTH = 100
+_EV_STATUS = {name: code for code, name in enumerate(EV_STATUSES)}
+_TIMESTAMP_STATUS = {name: code for code, name in enumerate(TIMESTAMP_STATUSES)}
 
 
 class Rules(NamedTuple):
@@ -89,16 +91,8 @@ def read_events_python(batch: pa.RecordBatch, rules: Rules) -> Events:
     return Events(pa.RecordBatch.from_arrays(columns, schema=EVENT_SCHEMA), dict(unusable))
 
 
-class _Row(NamedTuple):
-    """What one row's event says."""
-
-    valid_timestamp: int | None
-    timestamp_source: int | None
-    timestamp_status: int
-    event_key: str | None
-    ev_status: int
-    payload_hash: bytes | None
-    has_event_id: bool
+_Row = tuple[int | None, int | None, int, str | None, int, bytes | None, bool]
+"""What one row's event says: the columns of `EVENT_SCHEMA` without key_hash; a named tuple takes a while to make."""
 
 
 def _read_row(
@@ -114,7 +108,7 @@ def _read_row(
         key = content_hash(event, rules.volatile).hexdigest()
     elif with_id:
         key, payload = id_key(event_id), content_hash(event, rules.volatile).digest()
-    return _Row(time, source, time_status, key, EV_STATUSES.index(status), payload, with_id)
+    return time, source, time_status, key, _EV_STATUS[status], payload, with_id
 
 
 def parse_ev(ev: str | None) -> tuple[str, dict[str, object]]:
@@ -151,10 +145,10 @@ def _resolve(
             continue
         time = candidate_time(position, value, rules)
         if time is not None and rules.lowest_us <= time <= rules.highest_us:
-            return time, position, TIMESTAMP_STATUSES.index("fallback" if passed_over else "ok")
+            return time, position, _TIMESTAMP_STATUS["fallback" if passed_over else "ok"]
         passed_over += 1
         unusable[TIMESTAMP_SOURCES[position], None if time is None else timestamps.year_of(time)] += 1
-    return None, None, TIMESTAMP_STATUSES.index("invalid" if passed_over else "missing")
+    return None, None, _TIMESTAMP_STATUS["invalid" if passed_over else "missing"]
 
 
 def _depth(content: bytes) -> int:

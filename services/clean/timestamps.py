@@ -13,11 +13,16 @@ from services.contracts.text import WHITE_SPACE
 
 Unit = Literal["s", "ms", "us", "ns"]
 
-_EPOCH_DAY = datetime(1970, 1, 1).toordinal()  # noqa: DTZ001  (calendar arithmetic, no clock)
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  (calendar arithmetic, no clock)
+_EPOCH_DAY = _EPOCH.toordinal()
 _INT64 = range(-(2**63), 2**63)
 
 _CLOCK = r"([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]{1,9}))?)?"
 _ZONE = r"(?: ?(Z|z|[+-][0-9]{2}(?::?[0-9]{2})?))?"
+_COMMON = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?)(?:Z|\+00:00)?"
+)
+"""What nearly all events have, and Python's own reader takes as `_ISO` does, three times as fast."""
 _ISO = re.compile(rf"([0-9]{{4}})-([0-9]{{2}})-([0-9]{{2}})(?:[Tt ]{_CLOCK}{_ZONE})?")
 _ISO_BASIC = re.compile(
     rf"([0-9]{{4}})([0-9]{{2}})([0-9]{{2}})[Tt]([0-9]{{2}})([0-9]{{2}})(?:([0-9]{{2}})(?:[.,]([0-9]{{1,9}}))?)?{_ZONE}"
@@ -46,6 +51,9 @@ def from_json(value: object, *, day_first: bool = False) -> int | None:
 def from_text(text: str, *, day_first: bool = False) -> int | None:
     """A string in any form of the contract; white space around is ignored."""
     text = text.strip(WHITE_SPACE)
+    common = _COMMON.fullmatch(text)
+    if common:
+        return _common(common[1])
     for form, read in _FORMS:
         match = form.fullmatch(text)
         if match:
@@ -103,6 +111,14 @@ def _unit(size: float) -> Unit:
     if size < 1e14:
         return "ms"
     return "us" if size < 1e17 else "ns"
+
+
+def _common(text: str) -> int | None:
+    try:
+        since = datetime.fromisoformat(text) - _EPOCH
+    except ValueError:  # no such day or minute
+        return None
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def _iso(match: re.Match[str]) -> int | None:
