@@ -1,6 +1,7 @@
 """One batch of source rows → rows for raw, and rows for the quarantine with the reason."""
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -111,6 +112,7 @@ def _where(column: pa.Array, verdicts: np.ndarray, *, null: bool) -> np.ndarray:
     return by_code[pc.fill_null(column.indices, len(by_code) - 1).to_numpy()]
 
 
+@lru_cache(4096)  # more than a drop may have, and every batch asks anew
 def _is_bad_pn(pn: str) -> bool:
     return pn in (".", "..") or bool(_CONTROL.search(pn)) or len(layout.encode_pn(pn)) > layout.MAX_ENCODED_PN
 
