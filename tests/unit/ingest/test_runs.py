@@ -1,5 +1,8 @@
 """The spill of ingest: whatever the runs, a pn's rows come out by device and then by source identity."""
 
+import os
+import re
+import sys
 import tempfile
 from pathlib import Path
 
@@ -87,10 +90,11 @@ def spilled(draw):
     return parts
 
 
-@given(spilled(), st.sampled_from([1, 150, 600, 2**24]))
-def test_merge_is_a_stable_sort_whatever_fits_in_a_chunk(parts, chunk_bytes):
+@given(spilled(), st.sampled_from([1, 150, 600, 2**24]), st.sampled_from([1, 100, 2**20]))
+def test_merge_is_a_stable_sort_whatever_fits_in_a_chunk_or_batch(parts, chunk_bytes, batch_bytes):
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patched:
         patched.setattr(runs, "_CHUNK_BYTES", chunk_bytes)
+        patched.setattr(runs, "_BATCH_BYTES", batch_bytes)
         assert merged_by_pn(parts, folder) == expected_by_pn(parts)
 
 
@@ -104,6 +108,24 @@ def test_one_device_larger_than_a_chunk_comes_in_pieces_of_a_chunk(tmp_path, mon
     assert identities(chunks) == expected_by_pn(parts)["I1"]
     assert max(chunk.num_rows for chunk in chunks) < 600
     assert len(chunks) > 4
+
+
+def bytes_from_disk():
+    return int(re.search(r"^read_bytes: (\d+)$", Path("/proc/self/io").read_text(), re.MULTILINE)[1])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux what was read")
+def test_little_more_is_fetched_from_disk_than_what_is_looked_at(tmp_path):
+    """Where memory is tight the system drops what was written; to fetch megabytes for each page would never end."""
+    (run,) = written([("a", 0, [f"T{tag:05}" for tag in range(40_000)], ["I1"] * 40_000)], tmp_path, text="x" * 1000)
+    with run.path.open("rb+") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    before = bytes_from_disk()
+    (rows,) = OpenRuns([run]).rows_of("I1")
+    assert rows.look(1)
+    assert rows.take_below(None)["ev"].to_pylist() == ["x" * 1000]
+    assert 0 < bytes_from_disk() - before < 4 * 1024**2
 
 
 def test_nothing_to_merge_is_nothing():
