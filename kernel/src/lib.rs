@@ -53,20 +53,20 @@ fn read_events<'py>(
     Ok((events.into_pyarrow(py)?, passed_over_by_name(py, &passed_over)?))
 }
 
-/// Takes strings from the chunks of a column, each copied once.
+/// Takes the strings of a table that comes in record batches, each string copied once.
 ///
-/// `places` (int64, without nulls) count over all chunks; the result is binary. Raises ValueError for chunks that are no
-/// strings, RuntimeError for a place that is not there and for more than 2 GiB.
+/// `places` (int64, without nulls) count over all batches; the results, one a column, are binary. Raises ValueError for
+/// columns that are no strings, RuntimeError for a place that is not there and for more than 2 GiB in a column.
 #[pyfunction]
 fn take_strings<'py>(
-    chunks: Vec<Bound<'py, PyAny>>,
+    batches: Vec<Bound<'py, PyAny>>,
     places: &Bound<'py, PyAny>,
-) -> PyResult<Bound<'py, PyAny>> {
+) -> PyResult<Vec<Bound<'py, PyAny>>> {
     let py = places.py();
-    let chunks = chunks.iter().map(imported_array).collect::<PyResult<Vec<_>>>()?;
+    let batches = batches.iter().map(imported).collect::<PyResult<Vec<_>>>()?;
     let places = imported_array(places)?;
-    let taken = py.detach(|| unwinding(|| take::take(&chunks, &places)))?;
-    taken.to_data().to_pyarrow(py)
+    let taken = py.detach(|| unwinding(|| take::take(&batches, &places)))?;
+    taken.iter().map(|column| column.to_data().to_pyarrow(py)).collect()
 }
 
 /// A checked import would refuse a whole batch for one string that is not UTF-8, which is for its row to answer for.

@@ -1,4 +1,4 @@
-"""Rows in another order: by the native kernel text is copied once, however many chunks it comes in."""
+"""Rows in another order: by the native kernel text is copied once, however many batches it comes in."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +18,10 @@ def taking(kernel: Any | None) -> Take:
         texts: dict[str, pa.Array] = {}
         if kernel:
             names = [field.name for field in rows.schema if pa.types.is_string(field.type)]
-            texts = {name: kernel.take_strings(rows[name].chunks, wanted).view(pa.string()) for name in names}
+            batches = rows.select(names).to_batches()
+            if names and batches:
+                taken = kernel.take_strings(batches, wanted)
+                texts = {name: column.view(pa.string()) for name, column in zip(names, taken, strict=True)}
         others = rows.drop_columns(list(texts)).unify_dictionaries().combine_chunks().take(wanted)
         columns = [texts[name] if name in texts else others[name].combine_chunks() for name in rows.column_names]
         return pa.Table.from_arrays(columns, schema=rows.schema)

@@ -1,4 +1,4 @@
-"""Rows in another order: the same with and without the native kernel, however many chunks they come in."""
+"""Rows in another order: the same with and without the native kernel, however many batches they come in."""
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +17,7 @@ def table(texts):
     return pa.table(
         {
             "ev": pa.array(texts, pa.string()),
+            "key": pa.array(texts[::-1], pa.string()),
             "file": pa.array(texts, pa.string()).dictionary_encode(),
             "row": pa.array(range(len(texts)), pa.int64()),
         }
@@ -42,26 +43,37 @@ def test_both_take_the_rows_at_the_places(drawn):
         assert all(column.num_chunks == 1 for column in taken.columns)
 
 
+def test_columns_that_are_cut_differently_stay_together():
+    halves = pa.chunked_array([["a", "b"], ["c"]])
+    rows = pa.table({"ev": halves, "key": pa.chunked_array([["1"], ["2", "3"]])})
+    assert taking(native)(rows, np.array([2, 0, 1])).to_pydict() == {"ev": ["c", "a", "b"], "key": ["3", "1", "2"]}
+
+
+def batch(column):
+    return pa.record_batch({"ev": column})
+
+
 def test_a_string_that_is_not_utf8_is_taken_as_it_is():
     broken = pa.array([b"\xff", b"ok"]).view(pa.string())
-    assert native.take_strings([broken], pa.array([1, 0])).to_pylist() == [b"ok", b"\xff"]
+    (taken,) = native.take_strings([batch(broken)], pa.array([1, 0]))
+    assert taken.to_pylist() == [b"ok", b"\xff"]
 
 
 @pytest.mark.parametrize("place", [-1, 2, 2**40])
 def test_a_place_that_is_not_there_is_an_error(place):
     with pytest.raises(RuntimeError, match=f"there is no place {place}"):
-        native.take_strings([pa.array(["a"]), pa.array(["b"])], pa.array([0, place]))
+        native.take_strings([batch(pa.array(["a"])), batch(pa.array(["b"]))], pa.array([0, place]))
 
 
 @pytest.mark.parametrize(
-    ("chunk", "places", "wanted"),
+    ("column", "places", "wanted"),
     [(pa.array([1]), pa.array([0]), "string"), (pa.array(["a"]), pa.array(["0"]), "int64")],
 )
-def test_other_types_are_an_error(chunk, places, wanted):
+def test_other_types_are_an_error(column, places, wanted):
     with pytest.raises(ValueError, match=f"expected {wanted}"):
-        native.take_strings([chunk], places)
+        native.take_strings([batch(column)], places)
 
 
 def test_more_text_than_a_string_column_holds_is_an_error():
     with pytest.raises(RuntimeError, match=r"[Oo]verflow"):
-        native.take_strings([pa.array(["x" * 2**20])], pa.array(np.zeros(2049, dtype=np.int64)))
+        native.take_strings([batch(pa.array(["x" * 2**20]))], pa.array(np.zeros(2049, dtype=np.int64)))
