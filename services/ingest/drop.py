@@ -16,8 +16,8 @@ log = structlog.get_logger()
 
 _BUFFER = 4 * 1024**2
 """Bytes read ahead per column: a ranged GET of this size costs more transfer than latency."""
-
-
+_REPEATED_BYTES = 8
+"""Bytes of a column for each of its values, up to which most values come from its dictionary."""
 _MOST_PACKED = 100_000
 """Unpacked bytes for each byte of a file that no codec reaches on text; a footer that claims more lies."""
 
@@ -75,16 +75,24 @@ def without_bad_files(drop: Drop, on_bad_file: str) -> Drop:
 
 def parquet_file(handle: pa.NativeFile, metadata: pq.FileMetaData) -> pq.ParquetFile:
     """A reader that streams row groups, checks page checksums where there are any, and reads no row yet."""
-    there = {metadata.schema.column(c).path for c in range(metadata.num_columns)}
     return pq.ParquetFile(
         handle,
         metadata=metadata,
         buffer_size=_BUFFER,
-        read_dictionary=[name for name in ("service_tag", "pn") if name in there],
+        read_dictionary=[name for name in ("service_tag", "pn") if _is_dictionary(metadata, name)],
         pre_buffer=False,
         page_checksum_verification=True,
         arrow_extensions_enabled=False,
     )
+
+
+def _is_dictionary(metadata: pq.FileMetaData, name: str) -> bool:
+    """Whether a column's values come from a dictionary, by the first row group; Arrow would make one of any values."""
+    if not metadata.num_row_groups:
+        return False
+    group = metadata.row_group(0)
+    chunks = [chunk for c in range(metadata.num_columns) if (chunk := group.column(c)).path_in_schema == name]
+    return any(c.has_dictionary_page and c.total_uncompressed_size <= _REPEATED_BYTES * c.num_values for c in chunks)
 
 
 def first_line(error: BaseException) -> str:
