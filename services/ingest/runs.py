@@ -102,7 +102,7 @@ class _MappedRun:
         self.batches, self.row_bytes = run.batches, run.row_bytes
         with run.path.open("rb") as file:
             self.memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        # The system would fetch megabytes around each missing page, and drop what other runs need where memory is tight.
+        # The system would fetch megabytes around a missing page, and drop what other runs need where memory is tight.
         self.memory.madvise(mmap.MADV_RANDOM)
         content = pa.py_buffer(self.memory)
         self._address = content.address
