@@ -3,14 +3,12 @@
 import sys
 from typing import TYPE_CHECKING
 
-from services.runtime.door import stage_door
-from services.runtime.settings import Settings
-
 if TYPE_CHECKING:
     from services.lake.publish import Outcome
+    from services.runtime.settings import Settings
 
 
-def _run(settings: Settings) -> "Outcome":
+def _run(settings: "Settings") -> "Outcome":
     from services.clean.job import clean  # after the first log line
     from services.lake.store import open_store
 
@@ -18,4 +16,6 @@ def _run(settings: Settings) -> "Outcome":
 
 
 if __name__ == "__main__":
+    from services.runtime.door import stage_door  # the Python kernel's processes import this module too, not the door
+
     sys.exit(stage_door("clean", _run, sys.argv[1:]))

@@ -3,6 +3,7 @@
 import gc
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
 from types import TracebackType
 from typing import Literal, Self
 
@@ -33,9 +34,9 @@ class Kernel:
         inputs = [batch.select(_INPUT) for batch in batches]
         if self._native:
             return [Events(*self._native.read_events(batch, *rules[:3], list(rules.volatile))) for batch in inputs]
-        if self._pool:  # together: a process should not wait for each
-            return self._pool.submit(_read_all, inputs, rules).result()
-        return _read_all(inputs, rules)
+        if self._pool:
+            return list(self._pool.map(read_events_python, inputs, repeat(rules)))
+        return [read_events_python(batch, rules) for batch in inputs]
 
     def __enter__(self) -> Self:
         return self
@@ -45,7 +46,3 @@ class Kernel:
     ) -> None:
         if self._pool:
             self._pool.shutdown(wait=error is None, cancel_futures=True)
-
-
-def _read_all(batches: list[pa.RecordBatch], rules: Rules) -> list[Events]:
-    return [read_events_python(batch, rules) for batch in batches]
