@@ -107,8 +107,8 @@ class _MappedRun:
         content = pa.py_buffer(self.memory)
         self._address = content.address
         self._reader = pa.ipc.open_file(content)
-        self._lock = threading.Lock()
-        self.schema = self._reader.schema
+        self._lock = threading.Lock()  # the reader's first batch brings the dictionaries of all
+        self.no_rows = self._reader.schema.empty_table()
 
     def read(self, number: int) -> pa.RecordBatch:
         """A batch; the system begins to fetch it where it dropped it."""
@@ -127,7 +127,7 @@ class Sorted:
 
     def __init__(self, run: _MappedRun, batches: range) -> None:
         self._run, self._unread = run, batches
-        self._see(run.schema.empty_table())
+        self._see(run.no_rows)
         self._stop = 0
 
     def look(self, rows: int) -> bool:
