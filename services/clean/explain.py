@@ -22,6 +22,7 @@ from services.contracts import layout
 from services.contracts.errors import NotReadyError, UsageError
 from services.contracts.manifest import Manifest
 from services.contracts.tables import TIMESTAMP_SOURCES
+from services.lake.parquet import chunk_of
 from services.lake.publish import read_manifest
 from services.lake.store import ChangedError, Store
 from services.runtime.settings import Settings
@@ -152,15 +153,12 @@ def _raw_rows(lake: Store, manifest: Manifest, service_tag: str) -> pa.Table:
 
 
 def _may_hold(group: pq.RowGroupMetaData, service_tag: str) -> bool:
-    for index in range(group.num_columns):
-        column = group.column(index)
-        if column.path_in_schema == "service_tag":
-            statistics = column.statistics
-            if statistics is None or not statistics.has_min_max:
-                return True
-            low, high, tag = statistics.min.encode(), statistics.max.encode(), service_tag.encode()
-            return bool(low <= tag <= high)
-    return True
+    chunk = chunk_of(group, "service_tag")
+    statistics = chunk.statistics if chunk else None
+    if statistics is None or not statistics.has_min_max:
+        return True
+    low, high, tag = statistics.min.encode(), statistics.max.encode(), service_tag.encode()
+    return bool(low <= tag <= high)
 
 
 def _told(week: str, rows: pa.Table, rules: Rules) -> Iterator[RawEvent]:

@@ -8,7 +8,7 @@ import structlog
 
 from services.contracts.errors import BadFilesError, Fault
 from services.contracts.source import ExtraColumns, schema_faults
-from services.lake.parquet import read_footer
+from services.lake.parquet import chunk_of, read_footer
 from services.lake.publish import Inputs
 from services.lake.store import Store
 
@@ -88,11 +88,10 @@ def parquet_file(handle: pa.NativeFile, metadata: pq.FileMetaData) -> pq.Parquet
 
 def _is_dictionary(metadata: pq.FileMetaData, name: str) -> bool:
     """Whether a column's values come from a dictionary, by the first row group; Arrow would make one of any values."""
-    if not metadata.num_row_groups:
+    chunk = chunk_of(metadata.row_group(0), name) if metadata.num_row_groups else None
+    if chunk is None:
         return False
-    group = metadata.row_group(0)
-    chunks = [chunk for c in range(metadata.num_columns) if (chunk := group.column(c)).path_in_schema == name]
-    return any(c.has_dictionary_page and c.total_uncompressed_size <= _REPEATED_BYTES * c.num_values for c in chunks)
+    return bool(chunk.has_dictionary_page and chunk.total_uncompressed_size <= _REPEATED_BYTES * chunk.num_values)
 
 
 def first_line(error: BaseException) -> str:

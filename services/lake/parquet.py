@@ -162,6 +162,12 @@ def written_footer(store: Store, key: str, etag: str) -> pq.FileMetaData:
         raise TemporaryError(f"the footer of {key} {_UNREADABLE.format(broken)}") from broken
 
 
+def chunk_of(group: pq.RowGroupMetaData, column: str) -> pq.ColumnChunkMetaData | None:
+    """What a footer says of a column in a row group; None where it is not there."""
+    chunks = (group.column(place) for place in range(group.num_columns))
+    return next((chunk for chunk in chunks if chunk.path_in_schema == column), None)
+
+
 def _footer(store: Store, key: str, etag: str) -> Any:
     try:
         with store.open(key, etag) as handle:
