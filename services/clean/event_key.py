@@ -11,7 +11,7 @@ from services.contracts.text import WHITE_SPACE
 
 def present(value: object) -> bool:
     """Whether a field says anything: it is there, not null, not a blank string."""
-    return value is not None and not (isinstance(value, str) and not value.strip(WHITE_SPACE))
+    return bool(value.strip(WHITE_SPACE)) if isinstance(value, str) else value is not None
 
 
 def canonical(value: object) -> bytes:
@@ -20,11 +20,10 @@ def canonical(value: object) -> bytes:
 
 
 def content_hash(event: dict[str, Any], volatile: Iterable[str]) -> xxhash.xxh3_128:
-    """XXH3-128 of an event without its volatile top-level fields."""
-    kept = dict(event)
+    """XXH3-128 of an event without its volatile top-level fields, which it loses."""
     for name in volatile:
-        kept.pop(name, None)
-    return xxhash.xxh3_128(canonical(kept))
+        event.pop(name, None)
+    return xxhash.xxh3_128(canonical(event))
 
 
 def id_key(event_id: object) -> str:

@@ -6,11 +6,13 @@ native kernel (`kernel/`), which gives the same bytes.
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
+import numpy as np
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 from xxhash import xxh3_64_intdigest
 
 from services.clean import timestamps
@@ -33,6 +35,10 @@ class Rules(NamedTuple):
     day_first: bool
     volatile: tuple[str, ...]
 
+    def plausible(self, time: Any) -> Any:
+        """Whether a time, or each of an array of times, lies within the window."""
+        return (self.lowest_us <= time) & (time <= self.highest_us)
+
 
 class Events(NamedTuple):
     """What a batch's events say."""
@@ -41,10 +47,6 @@ class Events(NamedTuple):
     """One row per row of the batch; the columns of `EVENT_SCHEMA`."""
     unusable: dict[tuple[str, int | None], int]
     """Candidates passed over, by name and by the year they claim (None: they are no time at all)."""
-
-
-def _named(values: Iterable[str]) -> pa.Array:
-    return pa.array(list(values), pa.string())
 
 
 _CODES = pa.dictionary(pa.int8(), pa.string())
@@ -72,57 +74,53 @@ def window_rules(week: str, *, before: int, after: int, day_first: bool, volatil
 
 
 def read_events_python(batch: pa.RecordBatch, rules: Rules) -> Events:
-    """The reference kernel: reads columns ev, ts and eventdate row by row."""
-    rows = zip(batch["ev"].to_pylist(), batch["ts"].to_pylist(), batch["eventdate"].to_pylist(), strict=True)
-    unusable: Counter[tuple[str, int | None]] = Counter()
-    read = [_read_row(ev, ts, eventdate, rules, unusable) for ev, ts, eventdate in rows]
-    times, sources, statuses, keys, ev_statuses, payloads, with_id = zip(*read, strict=True) if read else ([],) * 7
+    """The reference kernel: reads columns ev, ts and eventdate."""
+    ev = batch["ev"].cast(pa.string())
+    texts = zip(ev.cast(pa.binary()).to_pylist(), _may_be_deep(ev), strict=True)
+    read = [_read_ev(text, rules.volatile, may_be_deep=deep) for text, deep in texts]
+    time_stamps, log_times, keys, payloads, ev_statuses, with_id = zip(*read, strict=True) if read else ([],) * 6
+    candidates = (time_stamps, log_times, batch["ts"].to_pylist(), batch["eventdate"].to_pylist())
+    times, sources, time_statuses, unusable = _resolve_all(candidates, rules)
     key_hashes = [0 if key is None else xxh3_64_intdigest(key.encode()) for key in keys]
     columns = [
-        pa.array(times, pa.int64()).cast(TIMESTAMP),
+        times.cast(TIMESTAMP),
         _codes(sources, TIMESTAMP_SOURCES),
-        _codes(statuses, TIMESTAMP_STATUSES),
+        _codes(time_statuses, TIMESTAMP_STATUSES),
         pa.array(keys, pa.string()),
         pa.array(key_hashes, pa.uint64()),
-        _codes(ev_statuses, EV_STATUSES),
+        _codes(pa.array(ev_statuses, pa.int8()), EV_STATUSES),
         pa.array(payloads, pa.binary(16)),
         pa.array(with_id, pa.bool_()),
     ]
-    return Events(pa.RecordBatch.from_arrays(columns, schema=EVENT_SCHEMA), dict(unusable))
+    return Events(pa.RecordBatch.from_arrays(columns, schema=EVENT_SCHEMA), unusable)
 
 
-_Row = tuple[int | None, int | None, int, str | None, int, bytes | None, bool]
-"""What one row's event says: the columns of `EVENT_SCHEMA` without key_hash; a named tuple takes a while to make."""
+_Ev = tuple[object, object, str | None, bytes | None, int, bool]
+"""TimeStamp, LogTime, event_key, payload_hash, ev_status, has_event_id; a named tuple takes a while to make."""
 
 
-def _read_row(
-    ev: str | None, ts: str | None, eventdate: int | None, rules: Rules, unusable: Counter[tuple[str, int | None]]
-) -> _Row:
-    status, event = parse_ev(ev)
-    candidates = (event.get("TimeStamp"), event.get("LogTime"), ts, eventdate)
-    time, source, time_status = _resolve(candidates, rules, unusable)
-    event_id = event.get("EventId")
+def _read_ev(ev: bytes | None, volatile: tuple[str, ...], *, may_be_deep: bool) -> _Ev:
+    status, event = parse_ev(ev, may_be_deep=may_be_deep)
+    time_stamp, log_time, event_id = event.get("TimeStamp"), event.get("LogTime"), event.get("EventId")
     with_id = present(event_id)
     key, payload = None, None
-    if present(candidates[0]):
-        key = content_hash(event, rules.volatile).hexdigest()
+    if present(time_stamp):
+        key = content_hash(event, volatile).hexdigest()
     elif with_id:
-        key, payload = id_key(event_id), content_hash(event, rules.volatile).digest()
-    return time, source, time_status, key, _EV_STATUS[status], payload, with_id
+        key, payload = id_key(event_id), content_hash(event, volatile).digest()
+    return time_stamp, log_time, key, payload, _EV_STATUS[status], with_id
 
 
-def parse_ev(ev: str | None) -> tuple[str, dict[str, object]]:
+def parse_ev(ev: bytes | None, *, may_be_deep: bool = True) -> tuple[str, dict[str, object]]:
     """The ev_status and the event; only an event with status `ok` is looked into, others are empty."""
     if ev is None:
         return "null", {}
-    content = ev.encode()
-    if len(content) > MAX_EV_BYTES:
+    if len(ev) > MAX_EV_BYTES:
         return "too_big", {}
-    # Most events have few brackets; only the others are worth the walk.
-    if content.count(b"{") + content.count(b"[") > MAX_EV_DEPTH and _depth(content) > MAX_EV_DEPTH:
+    if may_be_deep and _depth(ev) > MAX_EV_DEPTH:
         return "too_deep", {}
     try:
-        event = orjson.loads(content)
+        event = orjson.loads(ev)
     except orjson.JSONDecodeError:
         return "not_json", {}
     return ("ok", event) if isinstance(event, dict) else ("not_object", {})
@@ -135,8 +133,27 @@ def candidate_time(position: int, value: object, rules: Rules) -> int | None:
     return timestamps.from_json(value, day_first=rules.day_first)
 
 
+def _resolve_all(
+    candidates: tuple[Sequence[object], ...], rules: Rules
+) -> tuple[pa.Array, pa.Array, pa.Array, dict[tuple[str, int | None], int]]:
+    """Times, sources and statuses, from a column of each candidate, and the candidates passed over."""
+    times = timestamps.common_times(candidates[0])
+    # Nearly all events have a good TimeStamp in that form; only the others are looked at one by one.
+    others = ~rules.plausible(pc.fill_null(times, rules.lowest_us - 1).to_numpy())
+    unusable: Counter[tuple[str, int | None]] = Counter()
+    rows = ([column[place] for column in candidates] for place in np.flatnonzero(others).tolist())
+    resolved = [_resolve(row, rules, unusable) for row in rows]
+
+    def settled(common: pa.Array, part: int) -> pa.Array:
+        return pc.replace_with_mask(common, pa.array(others), pa.array([row[part] for row in resolved], common.type))
+
+    first = pa.array(np.zeros(len(times), np.int8))
+    ok = pa.array(np.full(len(times), _TIMESTAMP_STATUS["ok"], np.int8))
+    return settled(times, 0), settled(first, 1), settled(ok, 2), dict(unusable)
+
+
 def _resolve(
-    candidates: tuple[object, ...], rules: Rules, unusable: Counter[tuple[str, int | None]]
+    candidates: list[object], rules: Rules, unusable: Counter[tuple[str, int | None]]
 ) -> tuple[int | None, int | None, int]:
     """Time, source and status: the first candidate that is a time within the window."""
     passed_over = 0
@@ -144,11 +161,22 @@ def _resolve(
         if not present(value):
             continue
         time = candidate_time(position, value, rules)
-        if time is not None and rules.lowest_us <= time <= rules.highest_us:
+        if time is not None and rules.plausible(time):
             return time, position, _TIMESTAMP_STATUS["fallback" if passed_over else "ok"]
         passed_over += 1
         unusable[TIMESTAMP_SOURCES[position], None if time is None else timestamps.year_of(time)] += 1
     return None, None, _TIMESTAMP_STATUS["invalid" if passed_over else "missing"]
+
+
+def _may_be_deep(texts: pa.StringArray) -> list[bool]:
+    """Whether each text has brackets enough to be too deep: few have, and only they are worth the walk."""
+    if not len(texts):
+        return []
+    _, offsets, content = texts.buffers()
+    ends = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    opening = np.frombuffer(content or b"", np.uint8)[ends[0] : ends[-1]] | 0x20 == ord("{")  # "[" lacks that bit
+    before = np.searchsorted(np.flatnonzero(opening), ends - ends[0])
+    return (np.diff(before) > MAX_EV_DEPTH).tolist()
 
 
 def _depth(content: bytes) -> int:
@@ -173,5 +201,5 @@ def _depth(content: bytes) -> int:
     return deepest
 
 
-def _codes(codes: Iterable[int | None], names: tuple[str, ...]) -> pa.Array:
-    return pa.DictionaryArray.from_arrays(pa.array(list(codes), pa.int8()), _named(names))
+def _codes(codes: pa.Array, names: tuple[str, ...]) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(codes, pa.array(names, pa.string()))

@@ -193,7 +193,7 @@ def _told(week: str, rows: pa.Table, rules: Rules) -> Iterator[RawEvent]:
 
 def _candidates(row: dict[str, Any], rules: Rules) -> Iterator[Candidate]:
     """What each candidate says and why it was taken or not: the rule of `events`, spelt out."""
-    _, event = parse_ev(row["ev"])
+    _, event = parse_ev(None if row["ev"] is None else row["ev"].encode())
     taken = False
     for position, name in enumerate(TIMESTAMP_SOURCES):
         value = event.get(name.removeprefix("ev.")) if name.startswith("ev.") else row[name]
@@ -204,7 +204,7 @@ def _candidates(row: dict[str, Any], rules: Rules) -> Iterator[Candidate]:
             verdict = "blank, counts as not there"
         elif time is None:
             verdict = "not a time in any form of the contract"
-        elif not rules.lowest_us <= time <= rules.highest_us:
+        elif not rules.plausible(time):
             verdict = f"outside {_iso(rules.lowest_us)} – {_iso(rules.highest_us)}"
         else:
             verdict = "valid, but an earlier one was taken" if taken else "taken"

@@ -54,8 +54,10 @@ class InSql(NamedTuple):
 
 
 BUGS: dict[str, InPython | InSql] = {
-    "wrong priority": InPython(events._read_row, 'event.get("LogTime"), ts,', 'ts, event.get("LogTime"),'),
-    "an open window end": InPython(events._resolve, "time <= rules.highest_us", "time < rules.highest_us"),
+    "wrong priority": InPython(
+        events.read_events_python, 'log_times, batch["ts"].to_pylist(),', 'batch["ts"].to_pylist(), log_times,'
+    ),
+    "an open window end": InPython(events.Rules.plausible, "time <= self.highest_us", "time < self.highest_us"),
     "a lost tie rule": InPython(
         dedup.judge,
         '(some["source_row"].to_numpy(), _byte_ranks(some["source_file"]), unknown,',

@@ -149,7 +149,7 @@ STATUSES = [
 
 @pytest.mark.parametrize(("event", "status"), STATUSES, ids=range(len(STATUSES)))
 def test_ev_status_is_the_first_that_applies(event, status):
-    found, content = parse_ev(event)
+    found, content = parse_ev(None if event is None else event.encode())
     assert found == status
     assert row_of(event)["ev_status"] == status
     assert content == (orjson.loads(event) if status == "ok" else {})

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.clean.timestamps import (
+    common_times,
     from_float,
     from_integer,
     from_json,
@@ -367,6 +368,29 @@ TEXTS = st.one_of(
 @given(TEXTS, st.booleans())
 def test_text_is_read_as_the_reference_reads_it(text, day_first):
     assert from_text(text, day_first=day_first) == reference.timestamp(text, kind="ts", day_first=day_first)
+
+
+COMMON = st.datetimes().flatmap(
+    lambda moment: st.sampled_from(["", "Z", "+00:00", " Z", "z", "+01:00"]).map(moment.isoformat().__add__)
+)
+
+
+@given(st.lists(COMMON | TEXTS | st.none() | st.integers(), max_size=5))
+def test_a_column_of_times_holds_what_is_read_one_by_one(values):
+    for value, time in zip(values, common_times(values).to_pylist(), strict=True):
+        assert time is None or time == from_text(value)
+
+
+def test_a_column_of_times_holds_the_common_form():
+    common = ["2024-05-08T10:00:00", "2024-05-08T10:00:00Z", "2024-05-08T10:00:00.000+00:00"]
+    others = [None, 1, "", "x", " 2024-05-08T10:00:00", "2024-05-08 10:00:00", "2024-05-08T24:00:00"]
+    assert common_times(common + others).to_pylist() == [TEN_US] * len(common) + [None] * len(others)
+    assert common_times(["2024-05-08T10:00:00.25", "9999-12-31T23:59:59.999999Z"]).null_count == 0
+    assert common_times([]).to_pylist() == []
+
+
+def test_a_day_that_no_calendar_has_makes_all_of_a_column_uncommon():
+    assert common_times(["2024-05-08T10:00:00Z", "2024-02-30T10:00:00Z"]).to_pylist() == [None, None]
 
 
 NUMBERS = st.one_of(
