@@ -22,8 +22,11 @@ def taking(kernel: Any | None) -> Take:
             if names and batches:
                 taken = kernel.take_strings(batches, wanted)
                 texts = {name: column.view(pa.string()) for name, column in zip(names, taken, strict=True)}
-        others = rows.drop_columns(list(texts)).unify_dictionaries().combine_chunks().take(wanted)
-        columns = [texts[name] if name in texts else others[name].combine_chunks() for name in rows.column_names]
+        # Column by column: all of them in one chunk first would be as much memory again, and fetching it takes a while.
+        others = rows.unify_dictionaries()
+        columns = [
+            texts[name] if name in texts else others[name].combine_chunks().take(wanted) for name in rows.column_names
+        ]
         return pa.Table.from_arrays(columns, schema=rows.schema)
 
     return take
