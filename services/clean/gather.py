@@ -6,8 +6,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from services.lake.take import Take
-
 _PIECE_BYTES = 24 * 1024**2
 _AT_ONCE_BYTES = 4 * _PIECE_BYTES
 """Only a device of millions of rows is larger: its rows lie on scratch and are gathered piece by piece."""
@@ -27,10 +25,10 @@ def written_order(rows: pa.Table, kept: np.ndarray) -> np.ndarray:
     return places[order.to_numpy()]
 
 
-def gathered(rows: pa.Table, order: np.ndarray, take: Take) -> Iterator[pa.Table]:
-    """The rows in another order, in pieces of bounded size, never copying all of them at once."""
+def gathered(rows: pa.Table, order: np.ndarray) -> Iterator[tuple[pa.Table, np.ndarray]]:
+    """The rows in another order, in pieces of bounded size: tables, and the places of their rows in that order."""
     if rows.nbytes <= _AT_ONCE_BYTES:
-        yield take(rows, order)
+        yield rows, order
         return
     batches = rows.to_batches()
     starts = np.cumsum([0, *(batch.num_rows for batch in batches)])
@@ -45,7 +43,7 @@ def gathered(rows: pa.Table, order: np.ndarray, take: Take) -> Iterator[pa.Table
         ]
         back = np.empty(len(wanted), dtype=np.int64)
         back[by_origin] = np.arange(len(wanted))
-        yield pa.Table.from_batches(parts).combine_chunks().take(pa.array(back))
+        yield pa.Table.from_batches(parts).combine_chunks(), back
 
 
 def _runs(values: np.ndarray) -> Iterator[tuple[int, int, int]]:

@@ -74,7 +74,6 @@ class _Build:
     ) -> None:
         self._settings, self._lake, self._week = settings, lake, week
         self._run, self._folder, self._generation = run, folder, generation
-        self._take = taking(native_kernel(settings.kernel))
         self._rules = window_rules(
             week,
             before=settings.window_days_before,
@@ -92,8 +91,9 @@ class _Build:
         footers = {key: written_footer(self._lake, key, etag) for key, etag, _ in inputs.objects}
         pns = [layout.partition_of(key).pn for key in footers]
         tally = Tally(pns)
+        take = taking(native_kernel(self._settings.kernel))
         writers = PartitionWriters(
-            self._folder, self._week, pns, generation=self._generation, lanes=self._settings.workers
+            self._folder, self._week, pns, generation=self._generation, lanes=self._settings.workers, take=take
         )
         with self._run.step("events"), writers:
             copies = self._write(inputs, footers, tally, writers)
@@ -163,8 +163,8 @@ class _Build:
             kept = verdict.kept[here]
             tally.saw_verdict(pn, rows, kept, verdict.conflicts[here])
             with_copies = rows.append_column("copies", pa.array(verdict.copies[here])).select(CLEAN.schema.names)
-            for piece in gathered(with_copies, written_order(rows, kept), self._take):
-                writers.append(pn, piece)
+            for piece, places in gathered(with_copies, written_order(rows, kept)):
+                writers.append(pn, piece, places)
         return int(verdict.copies[verdict.kept].sum())
 
     def _ledger(self, quality: Quality, files: dict[str, LocalFile], copies: int, raw: int) -> dict[str, int]:

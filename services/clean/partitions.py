@@ -6,11 +6,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import numpy as np
 import pyarrow as pa
 
 from services.contracts import layout
 from services.contracts.tables import CLEAN
 from services.lake.parquet import FileWriter, LocalFile, audit, group_bytes
+from services.lake.take import Take
 
 _WAITING = 3
 """Appends that may wait in a lane: encoding is the slowest step, and what waits is held in memory."""
@@ -19,21 +21,21 @@ _WAITING = 3
 class PartitionWriters:
     """Encodes in a few lanes, each a thread; a partition always uses the same lane, so its rows stay in order."""
 
-    def __init__(self, folder: Path, week: str, pns: list[str], *, generation: int, lanes: int) -> None:
-        self._folder, self._week, self._generation = folder, week, generation
+    def __init__(self, folder: Path, week: str, pns: list[str], *, generation: int, lanes: int, take: Take) -> None:
+        self._folder, self._week, self._generation, self._take = folder, week, generation, take
         self._group = group_bytes(len(pns))
         self._writers = {pn: self._open(layout.partition_key("clean", week, pn)) for pn in pns}
         self._lanes = [ThreadPoolExecutor(1) for _ in range(lanes)]
         self._waiting: list[deque[Future[None]]] = [deque() for _ in self._lanes]
         self._lane_of = {pn: place % lanes for place, pn in enumerate(pns)}
 
-    def append(self, pn: str, rows: pa.Table) -> None:
-        """Add rows that follow the partition's earlier ones; waits while its lane is behind."""
+    def append(self, pn: str, rows: pa.Table, places: np.ndarray) -> None:
+        """Add the rows at these places, which follow the partition's earlier ones; waits while its lane is behind."""
         lane = self._lane_of[pn]
         waiting = self._waiting[lane]
         while len(waiting) >= _WAITING * max(1, len(self._lane_of) // len(self._lanes)):
             waiting.popleft().result()
-        waiting.append(self._lanes[lane].submit(self._writers[pn].append, rows))
+        waiting.append(self._lanes[lane].submit(self._writers[pn].append, rows, places))
 
     def close(self) -> dict[str, LocalFile]:
         """Finish and audit every file; by key."""
@@ -56,7 +58,14 @@ class PartitionWriters:
 
     def _open(self, key: str) -> FileWriter:
         order = tuple(column.split(" ")[0] for column in CLEAN.order)
-        return FileWriter(self._folder / key, CLEAN.schema, generation=self._generation, order=order, group=self._group)
+        return FileWriter(
+            self._folder / key,
+            CLEAN.schema,
+            generation=self._generation,
+            order=order,
+            group=self._group,
+            take=self._take,
+        )
 
     def __enter__(self) -> Self:
         return self

@@ -16,6 +16,7 @@ from services.contracts import CONTRACT_VERSION
 from services.contracts.errors import LedgerError, TemporaryError
 from services.lake.local import full_disk_is_temporary
 from services.lake.store import Store
+from services.lake.take import Take, taking
 
 GROUP_BYTES = 16 * 1024**2
 """Text in a row group. Readers hold one per file: larger ones save nothing here, smaller ones compress worse."""
@@ -58,11 +59,20 @@ class FileWriter:
     the bytes as they leave the writer, before any disk has seen them.
     """
 
-    def __init__(self, path: Path, schema: pa.Schema, *, generation: int, order: tuple[str, ...], group: int) -> None:
-        self._path, self._group = path, group
+    def __init__(
+        self,
+        path: Path,
+        schema: pa.Schema,
+        *,
+        generation: int,
+        order: tuple[str, ...],
+        group: int,
+        take: Take | None = None,
+    ) -> None:
+        self._path, self._group, self._take = path, group, take or taking(None)
         stamp = {"eventlog.contract": str(CONTRACT_VERSION), "eventlog.generation": str(generation)}
         self._schema = schema.with_metadata(stamp)
-        self._pending: list[pa.Table] = []
+        self._pending: list[tuple[pa.Table, np.ndarray | None]] = []
         self._pending_bytes = 0
         self.rows = 0
         with full_disk_is_temporary(path):
@@ -71,28 +81,38 @@ class FileWriter:
         self._buffer = pa.BufferedOutputStream(pa.PythonFile(self._sink, mode="w"), group // _WRITES_PER_GROUP)
         self._writer = pq.ParquetWriter(self._buffer, self._schema, **_options(self._schema, order))
 
-    def append(self, rows: pa.Table) -> None:
-        """Add rows that follow all earlier ones in the file's order."""
+    def append(self, rows: pa.Table, places: np.ndarray | None = None) -> None:
+        """Add rows that follow all earlier ones in the file's order; `places`: which of the table's, in which order.
+
+        Those are only taken where their row group closes, so that a text is copied once on its way.
+        """
+        sizes = _row_bytes(rows)
+        ends = np.cumsum(sizes if places is None else sizes[places])
+        if places is not None and len(ends) and ends[-1] > self._group:  # each group would look through all of them
+            rows, places = self._take(rows, places), None
         start = 0
-        ends = np.cumsum(_row_bytes(rows))
-        while start < rows.num_rows:
+        while start < len(ends):
             done = ends[start - 1] if start else 0
             room = self._group - self._pending_bytes
             stop = int(np.searchsorted(ends, done + room)) + 1
-            if stop > rows.num_rows:
-                self._pending.append(rows.slice(start))
+            part = (rows.slice(start, stop - start), None) if places is None else (rows, places[start:stop])
+            self._pending.append(part)
+            if stop > len(ends):
                 self._pending_bytes += int(ends[-1] - done)
                 break
-            self._pending.append(rows.slice(start, stop - start))
             self._flush()
             start = stop
-        self.rows += rows.num_rows
+        self.rows += len(ends)
 
     def _flush(self) -> None:
         if not self._pending:
             return
         # One chunk: page boundaries would otherwise follow the chunks that the rows came in.
-        group = pa.concat_tables(self._pending).unify_dictionaries().combine_chunks()
+        rows = pa.concat_tables([part for part, _ in self._pending])
+        if all(places is None for _, places in self._pending):
+            group = rows.unify_dictionaries().combine_chunks()
+        else:
+            group = self._take(rows, _places_in_all(self._pending))
         group = pa.table([_in_form(group[field.name], field.type) for field in self._schema], schema=self._schema)
         self._pending, self._pending_bytes = [], 0
         with full_disk_is_temporary(self._path):
@@ -254,6 +274,17 @@ def _options(schema: pa.Schema, order: tuple[str, ...]) -> dict[str, object]:
         "dictionary_pagesize_limit": 1024 * 1024,
         "sorting_columns": pq.SortingColumn.from_ordering(schema, [(name, "ascending") for name in order]),
     }
+
+
+def _places_in_all(parts: list[tuple[pa.Table, np.ndarray | None]]) -> np.ndarray:
+    """The places of the parts' rows in the table of all parts; None stands for all of a part."""
+    starts = np.cumsum([0, *(rows.num_rows for rows, _ in parts)])
+    return np.concatenate(
+        [
+            start + (np.arange(rows.num_rows) if places is None else places)
+            for (rows, places), start in zip(parts, starts, strict=False)
+        ]
+    )
 
 
 def _leaf(field: pa.Field) -> str:

@@ -3,6 +3,7 @@
 import hashlib
 from itertools import pairwise
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -48,10 +49,11 @@ def rows_of(texts):
 
 
 def write(path, parts, group=400, generation=1):
+    """Parts are tables, or pairs of a table and the places of its rows."""
     writer = FileWriter(path, SCHEMA, generation=generation, order=("service_tag",), group=group)
     with writer:
         for part in parts:
-            writer.append(part)
+            writer.append(*part if isinstance(part, tuple) else (part,))
         return writer.close()
 
 
@@ -70,6 +72,13 @@ def test_the_same_rows_are_the_same_bytes_however_they_come(tmp_path_factory, te
         parts = [
             rows_of(texts).slice(0, 0),
             *(pa.Table.from_pylist(part.to_pylist(), rows.schema) for part in parts),
+        ]
+    if data.draw(st.booleans()):  # each part in another order, with rows that are not wanted
+        more = [pa.concat_tables([part, part.slice(0, 1)]) for part in parts]
+        orders = [np.array(data.draw(st.permutations(range(len(part)))), dtype=np.int64) for part in more]
+        parts = [
+            (longer.take(pa.array(order)), np.argsort(order)[: len(part)])
+            for part, longer, order in zip(parts, more, orders, strict=True)
         ]
     one, other = write(folder / "one", [rows]), write(folder / "other", parts)
     assert one.sha256 == other.sha256 == hashlib.sha256((folder / "one").read_bytes()).hexdigest()
