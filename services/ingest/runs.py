@@ -190,8 +190,14 @@ def _by_device(rows: pa.Table, take: Take) -> pa.Table:
 
 
 def _stable_order(codes: np.ndarray) -> np.ndarray:
-    """The places of the codes, by code and then by place: numbers that hold both sort faster than places by code."""
-    return np.sort(codes * len(codes) + np.arange(len(codes))) % max(len(codes), 1)
+    """The places of the codes (int64, from 0), by code and then by place.
+
+    Sixteen bits at a time, the lowest first: what numpy sorts without comparing, in a third of the time or less.
+    """
+    order = np.argsort(codes.astype(np.uint16), kind="stable")
+    for shift in range(16, int(codes.max(initial=0)).bit_length(), 16):
+        order = order[np.argsort((codes >> shift).astype(np.uint16)[order], kind="stable")]
+    return order
 
 
 def _ranked(column: pa.ChunkedArray) -> tuple[pa.Array, np.ndarray]:

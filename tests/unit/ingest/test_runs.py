@@ -128,6 +128,12 @@ def test_little_more_is_fetched_from_disk_than_what_is_looked_at(tmp_path):
     assert 0 < bytes_from_disk() - before < 4 * 1024**2
 
 
+@given(st.integers(1, 2**40).flatmap(lambda most: st.lists(st.integers(0, most), max_size=50)))
+def test_codes_are_ordered_by_value_and_then_by_place(codes):
+    expected = sorted(range(len(codes)), key=lambda place: (codes[place], place))
+    assert runs._stable_order(np.array(codes, dtype=np.int64)).tolist() == expected
+
+
 def test_nothing_to_merge_is_nothing():
     assert list(merged(OpenRuns([]), "I1", TAKE)) == []
 
