@@ -33,6 +33,8 @@ _PAGE_BYTES = 1024 * 1024
 """A page of a column is the least that a reader unpacks; smaller ones take a twelfth longer to write."""
 _WRITES_PER_GROUP = 16
 """Every write waits for the interpreter's lock, so pages are gathered; a writer holds what is gathered in memory."""
+_WORTH_HOLDING = 0.8
+"""Share of a table's bytes that has to be wanted for the table to be held until its row group closes."""
 _CACHED_ROWS = 4096
 """Rows of some hundred bytes each that fit in a core's cache together."""
 _UNREADABLE = "cannot be read ({}); run it again, and if it stays so, the stage before by --force"
@@ -88,7 +90,10 @@ class FileWriter:
         """
         sizes = _row_bytes(rows)
         ends = np.cumsum(sizes if places is None else sizes[places])
-        if places is not None and len(ends) and ends[-1] > self._group:  # each group would look through all of them
+        wanted = int(ends[-1]) if len(ends) else 0
+        # Not of a table that lies in several groups, each of which would look through all of it, nor of one that would
+        # be held for the few of its rows that are wanted.
+        if places is not None and (wanted > self._group or wanted < sizes.sum() * _WORTH_HOLDING):
             rows, places = self._take(rows, places), None
         start = 0
         while start < len(ends):
