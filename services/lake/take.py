@@ -1,10 +1,11 @@
-"""Rows in another order: by the native kernel text is copied once, however many batches it comes in."""
+"""Rows in another order: text, which is most of it, is copied once, however many batches it comes in."""
 
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 Take = Callable[[pa.Table, np.ndarray], pa.Table]
 """The rows of a table at these places (int64), every column in one chunk."""
@@ -15,18 +16,27 @@ def taking(kernel: Any | None) -> Take:
 
     def take(rows: pa.Table, places: np.ndarray) -> pa.Table:
         wanted = pa.array(places, pa.int64())
-        texts: dict[str, pa.Array] = {}
-        if kernel:
-            names = [field.name for field in rows.schema if pa.types.is_string(field.type)]
-            batches = rows.select(names).to_batches()
-            if names and batches:
-                taken = kernel.take_strings(batches, wanted)
-                texts = {name: column.view(pa.string()) for name, column in zip(names, taken, strict=True)}
+        names = [field.name for field in rows.schema if pa.types.is_string(field.type)]
+        batches = rows.select(names).to_batches()
+        if kernel and names and batches:
+            texts = [column.view(pa.string()) for column in kernel.take_strings(batches, wanted)]
+        else:
+            texts = [_take_text(rows[name], wanted) for name in names]
+        taken = dict(zip(names, texts, strict=True))
         # Column by column: all of them in one chunk first would be as much memory again, and fetching it takes a while.
         others = rows.unify_dictionaries()
         columns = [
-            texts[name] if name in texts else others[name].combine_chunks().take(wanted) for name in rows.column_names
+            taken[name] if name in taken else others[name].combine_chunks().take(wanted) for name in rows.column_names
         ]
         return pa.Table.from_arrays(columns, schema=rows.schema)
 
     return take
+
+
+def _take_text(column: pa.ChunkedArray, wanted: pa.Array) -> pa.Array:
+    """Text by views, which say where it lies: Arrow's own take wants it in one chunk, and does not take views."""
+    views = column.cast(pa.string_view()).combine_chunks()
+    valid = pc.is_valid(views).take(wanted).buffers()[1] if column.null_count else None
+    _, where, *texts = views.buffers()
+    taken = np.frombuffer(where, "V16")[views.offset :][wanted.to_numpy()]
+    return pa.Array.from_buffers(pa.string_view(), len(wanted), [valid, pa.py_buffer(taken), *texts]).cast(pa.string())
