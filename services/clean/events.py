@@ -6,7 +6,8 @@ native kernel (`kernel/`), which gives the same bytes.
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,11 +17,13 @@ import pyarrow.compute as pc
 from xxhash import xxh3_64_intdigest
 
 from services.clean import timestamps
-from services.clean.event_key import content_hash, id_key, present
+from services.clean.event_key import content_hashes, id_key, present
 from services.contracts.tables import EV_STATUSES, TIMESTAMP, TIMESTAMP_SOURCES, TIMESTAMP_STATUSES
 
 MAX_EV_BYTES = 1_048_576
 MAX_EV_DEPTH = 100
+_PIECE_BYTES = 32_768
+"""Text that is read at once: its events stay in the processor's cache from one step to the next."""
 _EV_STATUS = {name: code for code, name in enumerate(EV_STATUSES)}
 _TIMESTAMP_STATUS = {name: code for code, name in enumerate(TIMESTAMP_STATUSES)}
 
@@ -76,11 +79,23 @@ def window_rules(week: str, *, before: int, after: int, day_first: bool, volatil
 def read_events_python(batch: pa.RecordBatch, rules: Rules) -> Events:
     """The reference kernel: reads columns ev, ts and eventdate."""
     ev = batch["ev"].cast(pa.string())
-    texts = zip(ev.cast(pa.binary()).to_pylist(), _may_be_deep(ev), strict=True)
-    read = [_read_ev(text, rules.volatile, may_be_deep=deep) for text, deep in texts]
-    time_stamps, log_times, keys, payloads, ev_statuses, with_id = zip(*read, strict=True) if read else ([],) * 6
+    texts = ev.cast(pa.binary()).to_pylist()
+    ev_statuses: list[int] = []
+    time_stamps: list[object] = []
+    log_times: list[object] = []
+    event_ids: list[object] = []
+    contents: list[str] = []
+    for piece, suspicious in _pieces(ev):
+        statuses, events = _parse(texts[piece], suspicious=suspicious)
+        ev_statuses += statuses
+        time_stamps += [event.get("TimeStamp") for event in events]
+        log_times += [event.get("LogTime") for event in events]
+        event_ids += [event.get("EventId") for event in events]
+        contents += content_hashes(events, rules.volatile)
     candidates = (time_stamps, log_times, batch["ts"].to_pylist(), batch["eventdate"].to_pylist())
     times, sources, time_statuses, unusable = _resolve_all(candidates, rules)
+    with_id = list(map(present, event_ids))
+    keys, payloads = _keys(time_stamps, with_id, event_ids, contents)
     key_hashes = [0 if key is None else xxh3_64_intdigest(key.encode()) for key in keys]
     columns = [
         times.cast(TIMESTAMP),
@@ -95,35 +110,65 @@ def read_events_python(batch: pa.RecordBatch, rules: Rules) -> Events:
     return Events(pa.RecordBatch.from_arrays(columns, schema=EVENT_SCHEMA), unusable)
 
 
-_Ev = tuple[object, object, str | None, bytes | None, int, bool]
-"""TimeStamp, LogTime, event_key, payload_hash, ev_status, has_event_id; a named tuple takes a while to make."""
+def _pieces(texts: pa.StringArray) -> Iterator[tuple[slice, bool]]:
+    """Rows with little text, and whether one of them is too big or has brackets enough to be too deep."""
+    if not len(texts):
+        return
+    _, offsets, content = texts.buffers()
+    ends = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    opening = np.frombuffer(content or b"", np.uint8)[ends[0] : ends[-1]] | 0x20 == ord("{")  # "[" lacks that bit
+    ends = ends - ends[0]
+    brackets = np.diff(np.searchsorted(np.flatnonzero(opening), ends))
+    suspicious = (brackets > MAX_EV_DEPTH) | (np.diff(ends) > MAX_EV_BYTES)
+    edges = np.flatnonzero(np.diff(ends[1:] // _PIECE_BYTES)) + 1
+    for start, stop in pairwise([0, *edges.tolist(), len(texts)]):
+        yield slice(start, stop), bool(suspicious[start:stop].any())
 
 
-def _read_ev(ev: bytes | None, volatile: tuple[str, ...], *, may_be_deep: bool) -> _Ev:
-    status, event = parse_ev(ev, may_be_deep=may_be_deep)
-    time_stamp, log_time, event_id = event.get("TimeStamp"), event.get("LogTime"), event.get("EventId")
-    with_id = present(event_id)
-    key, payload = None, None
-    if present(time_stamp):
-        key = content_hash(event, volatile).hexdigest()
-    elif with_id:
-        key, payload = id_key(event_id), content_hash(event, volatile).digest()
-    return time_stamp, log_time, key, payload, _EV_STATUS[status], with_id
+def _parse(texts: list[Any], *, suspicious: bool) -> tuple[list[int], list[dict[str, object]]]:
+    """The codes of the ev_statuses and the events of texts (bytes or None), one by one only where it must be."""
+    if suspicious:
+        parsed = [parse_ev(text) for text in texts]
+        return [_EV_STATUS[status] for status, _ in parsed], [event for _, event in parsed]
+    events: list[Any] = []
+    reading = map(orjson.loads, texts)
+    while len(events) < len(texts):
+        try:
+            events.extend(reading)
+        except orjson.JSONDecodeError:  # what was read before it is there
+            events.append(None)
+    statuses = [_EV_STATUS["ok"]] * len(events)
+    for place in [place for place, event in enumerate(events) if not isinstance(event, dict)]:
+        status, events[place] = parse_ev(texts[place])
+        statuses[place] = _EV_STATUS[status]
+    return statuses, events
 
 
-def parse_ev(ev: bytes | None, *, may_be_deep: bool = True) -> tuple[str, dict[str, object]]:
+def parse_ev(ev: bytes | None) -> tuple[str, dict[str, object]]:
     """The ev_status and the event; only an event with status `ok` is looked into, others are empty."""
     if ev is None:
         return "null", {}
     if len(ev) > MAX_EV_BYTES:
         return "too_big", {}
-    if may_be_deep and _depth(ev) > MAX_EV_DEPTH:
+    if ev.count(b"{") + ev.count(b"[") > MAX_EV_DEPTH and _depth(ev) > MAX_EV_DEPTH:
         return "too_deep", {}
     try:
         event = orjson.loads(ev)
     except orjson.JSONDecodeError:
         return "not_json", {}
     return ("ok", event) if isinstance(event, dict) else ("not_object", {})
+
+
+def _keys(
+    time_stamps: list[object], with_id: list[bool], event_ids: list[object], contents: list[str]
+) -> tuple[list[str | None], list[bytes | None]]:
+    """Event keys, and payload hashes of the rows that their EventId is the key of."""
+    keys: list[str | None] = list(contents)
+    payloads: list[bytes | None] = [None] * len(contents)
+    for place in [place for place, time_stamp in enumerate(time_stamps) if not present(time_stamp)]:
+        keys[place] = id_key(event_ids[place]) if with_id[place] else None
+        payloads[place] = bytes.fromhex(contents[place]) if with_id[place] else None
+    return keys, payloads
 
 
 def candidate_time(position: int, value: object, rules: Rules) -> int | None:
@@ -166,17 +211,6 @@ def _resolve(
         passed_over += 1
         unusable[TIMESTAMP_SOURCES[position], None if time is None else timestamps.year_of(time)] += 1
     return None, None, _TIMESTAMP_STATUS["invalid" if passed_over else "missing"]
-
-
-def _may_be_deep(texts: pa.StringArray) -> list[bool]:
-    """Whether each text has brackets enough to be too deep: few have, and only they are worth the walk."""
-    if not len(texts):
-        return []
-    _, offsets, content = texts.buffers()
-    ends = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1]
-    opening = np.frombuffer(content or b"", np.uint8)[ends[0] : ends[-1]] | 0x20 == ord("{")  # "[" lacks that bit
-    before = np.searchsorted(np.flatnonzero(opening), ends - ends[0])
-    return (np.diff(before) > MAX_EV_DEPTH).tolist()
 
 
 def _depth(content: bytes) -> int:

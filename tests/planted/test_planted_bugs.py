@@ -63,8 +63,8 @@ BUGS: dict[str, InPython | InSql] = {
         '(some["source_row"].to_numpy(), _byte_ranks(some["source_file"]), unknown,',
         '(some["source_row"].to_numpy(), unknown,',
     ),
-    "a volatile field kept": InPython(event_key.content_hash, "in volatile:", 'in set(volatile) - {"SeqNo"}:'),
-    "keys unsorted": InPython(event_key.canonical, "option=orjson.OPT_SORT_KEYS", "option=0"),
+    "a volatile field kept": InPython(event_key.content_hashes, "in volatile:", 'in set(volatile) - {"SeqNo"}:'),
+    "keys unsorted": InPython(event_key.canonical, "repeat(orjson.OPT_SORT_KEYS)", "repeat(0)"),
     "UNKNOWN preferred": InPython(dedup.judge, 'some["is_unknown"].to_numpy()', '~some["is_unknown"].to_numpy()'),
     "dedup per pn": InPython(
         job._judged_columns,
