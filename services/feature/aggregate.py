@@ -52,6 +52,7 @@ class Aggregator:
         self._connection.execute(_TABLES)
         self._texts = Texts(folder / "texts.arrow")
         self._pending: dict[str, list[pa.Table]] = {_COUNT: [], _COLLECT: []}
+        self._pending_rows = dict.fromkeys(self._pending, 0)
 
     def count(self, rows: pa.Table) -> None:
         """Add counts by device, as `counts_by_device` has them, with pn and week."""
@@ -76,11 +77,12 @@ class Aggregator:
     def _add(self, statement: str, rows: pa.Table) -> None:
         """Keep rows until they are worth a statement: row groups may be many and small."""
         self._pending[statement].append(rows)
-        if sum(table.num_rows for table in self._pending[statement]) >= _BATCH_ROWS:
+        self._pending_rows[statement] += rows.num_rows
+        if self._pending_rows[statement] >= _BATCH_ROWS:
             self._insert(statement)
 
     def _insert(self, statement: str) -> None:
-        rows, self._pending[statement] = self._pending[statement], []
+        rows, self._pending[statement], self._pending_rows[statement] = self._pending[statement], [], 0
         if rows:
             with _explained():
                 self._connection.register("rows", pa.concat_tables(rows).unify_dictionaries())
