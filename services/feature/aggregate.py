@@ -16,6 +16,8 @@ from services.feature.texts import Texts
 
 _BATCH_ROWS = 50_000
 """Rows in a statement, going in and coming out."""
+_BATCH_TABLES = 500
+"""Tables that wait for a statement at most: one of few rows takes kilobytes for its columns."""
 _TABLES = """
 CREATE TABLE counts (
     service_tag VARCHAR, pn VARCHAR, week VARCHAR, events BIGINT, errors BIGINT, criticals BIGINT, warnings BIGINT
@@ -78,14 +80,15 @@ class Aggregator:
         """Keep rows until they are worth a statement: row groups may be many and small."""
         self._pending[statement].append(rows)
         self._pending_rows[statement] += rows.num_rows
-        if self._pending_rows[statement] >= _BATCH_ROWS:
+        if self._pending_rows[statement] >= _BATCH_ROWS or len(self._pending[statement]) >= _BATCH_TABLES:
             self._insert(statement)
 
     def _insert(self, statement: str) -> None:
         rows, self._pending[statement], self._pending_rows[statement] = self._pending[statement], [], 0
         if rows:
             with _explained():
-                self._connection.register("rows", pa.concat_tables(rows).unify_dictionaries())
+                # In one chunk: DuckDB has room for 2,048 rows of each, however few they are.
+                self._connection.register("rows", pa.concat_tables(rows).unify_dictionaries().combine_chunks())
                 self._connection.execute(statement)
                 self._connection.unregister("rows")
 

@@ -4,6 +4,7 @@ Read it top to bottom: choose the weeks, stream their rows into counts and error
 """
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ import structlog
 
 from services.contracts import CONTRACT_VERSION, layout
 from services.contracts.errors import LedgerError, NotReadyError
-from services.contracts.manifest import Input, Manifest, Output, Window, ledger_gap, read_by_feature
+from services.contracts.manifest import Counts, Input, Manifest, Output, Window, ledger_gap, read_by_feature
 from services.contracts.tables import DEVICE_FEATURES, ERROR_EVENTS, Table
 from services.feature.aggregate import Aggregator
 from services.feature.counts import are_errors, counts_by_device, severities
@@ -97,7 +98,7 @@ class _Build:
         memory = memory_limit(self._settings.memory_limit) // 2
         with Aggregator(self._folder, memory=memory, threads=self._settings.workers) as aggregator:
             with self._run.step("read"):
-                rows = self._read(inputs, aggregator)
+                rows = self._read(inputs, weeks, aggregator)
             with self._run.step("write"):
                 events = 0
                 features = self._writer(layout.DEVICE_FEATURES, DEVICE_FEATURES)
@@ -131,23 +132,26 @@ class _Build:
         files = {layout.DEVICE_FEATURES: devices, layout.ERROR_EVENTS: errors}
         return Built(files, files.__getitem__, manifest)
 
-    def _read(self, inputs: Inputs, aggregator: Aggregator) -> dict[str, int]:
+    def _read(self, inputs: Inputs, weeks: dict[str, Manifest], aggregator: Aggregator) -> dict[str, int]:
         """Stream every row group into the aggregator; rows by key."""
-        groups, rows = [], {key: 0 for key, _, _ in inputs.objects}
-        for key, etag, size in inputs.objects:
-            if not size:  # a week without rows
-                continue
-            metadata = written_footer(self._lake, key, etag)
-            rows[key] = metadata.num_rows
-            partition = layout.partition_of(key)
-            groups += [_Group(partition, key, etag, metadata, i) for i in range(metadata.num_row_groups)]
-        with progress("feature", sum(rows.values())) as shown:
-            for group, found in prefetched(groups, self._read_group, self._settings.workers):
+        rows = {key: 0 for key, _, _ in inputs.objects}
+        with progress("feature", sum(counts.clean_rows for counts in _counts(weeks))) as shown:
+            for group, found in prefetched(self._groups(inputs), self._read_group, self._settings.workers):
                 aggregator.count(found.counts)
                 if found.errors:
                     aggregator.collect(found.errors)
-                shown.advance(group.metadata.row_group(group.ordinal).num_rows)
+                read = group.metadata.row_group(group.ordinal).num_rows
+                rows[group.key] += read
+                shown.advance(read)
         return rows
+
+    def _groups(self, inputs: Inputs) -> Iterator[_Group]:
+        """All row groups, with one footer at a time: those of many weeks and products would fill the memory."""
+        for key, etag, size in inputs.objects:
+            if size:  # else a week without rows
+                metadata = written_footer(self._lake, key, etag)
+                for ordinal in range(metadata.num_row_groups):
+                    yield _Group(layout.partition_of(key), key, etag, metadata, ordinal)
 
     def _read_group(self, group: _Group) -> _Rows:
         with self._lake.open(group.key, group.etag) as handle:
@@ -174,8 +178,8 @@ class _Build:
         )
 
     def _ledger(self, weeks: dict[str, Manifest], events: int, errors: int) -> dict[str, int]:
-        counts = [manifest.quality.counts for manifest in weeks.values() if manifest.quality]
-        clean, clean_errors = sum(c.clean_rows for c in counts), sum(c.errors for c in counts)
+        clean = sum(counts.clean_rows for counts in _counts(weeks))
+        clean_errors = sum(counts.errors for counts in _counts(weeks))
         gaps = [
             ledger_gap({"events of all devices": events}, {"clean": clean}),
             ledger_gap({"error events": errors}, {"errors in clean": clean_errors}),
@@ -184,6 +188,10 @@ class _Build:
         if found:
             raise LedgerError(f"feature: {'; '.join(found)}; nothing was published, this is a defect of the program")
         return {"clean_rows": clean, "total_events": events, "error_events": errors}
+
+
+def _counts(weeks: dict[str, Manifest]) -> list[Counts]:
+    return [manifest.quality.counts for manifest in weeks.values() if manifest.quality]
 
 
 def _finished(writer: FileWriter, table: Table) -> LocalFile:
