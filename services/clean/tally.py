@@ -1,7 +1,7 @@
 """Counting rows by what became of them, per partition and per source file, as they pass by."""
 
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 
 import numpy as np
@@ -23,7 +23,7 @@ class Tally:
     def __init__(self, pns: Iterable[str]) -> None:
         self._lock = threading.Lock()
         self._by_pn: dict[str, Counter[str]] = {pn: Counter() for pn in pns}
-        self._by_file: dict[str, Counter[str]] = {}
+        self._by_file: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._timestamps: Counter[tuple[int, int]] = Counter()
         self._unusable: Counter[tuple[str, int | None]] = Counter()
         self._ev_statuses: Counter[int] = Counter()
@@ -71,7 +71,7 @@ class Tally:
             counts = np.bincount(file[rows], minlength=len(names)).tolist()
             self._by_pn[pn][flag] += sum(counts)
             for name, count in zip(names, counts, strict=True):
-                self._by_file.setdefault(name, Counter())[flag] += count
+                self._by_file[name][flag] += count
 
     def quality(self) -> Quality:
         """Everything counted so far, as the manifest has it."""
