@@ -6,7 +6,7 @@ native kernel (`kernel/`), which gives the same bytes.
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -24,6 +24,7 @@ MAX_EV_BYTES = 1_048_576
 MAX_EV_DEPTH = 100
 _PIECE_BYTES = 32_768
 """Text that is read at once: its events stay in the processor's cache from one step to the next."""
+_SCALARS = {str, int, float, bool, type(None)}
 _EV_STATUS = {name: code for code, name in enumerate(EV_STATUSES)}
 _TIMESTAMP_STATUS = {name: code for code, name in enumerate(TIMESTAMP_STATUSES)}
 
@@ -88,9 +89,9 @@ def read_events_python(batch: pa.RecordBatch, rules: Rules) -> Events:
     for piece, suspicious in _pieces(ev):
         statuses, events = _parse(texts[piece], suspicious=suspicious)
         ev_statuses += statuses
-        time_stamps += [event.get("TimeStamp") for event in events]
-        log_times += [event.get("LogTime") for event in events]
-        event_ids += [event.get("EventId") for event in events]
+        time_stamps += _light([event.get("TimeStamp") for event in events], lambda _: True)  # there, and no time either
+        log_times += _light([event.get("LogTime") for event in events], lambda _: True)
+        event_ids += _light([event.get("EventId") for event in events], id_key)
         contents += content_hashes(events, rules.volatile)
     candidates = (time_stamps, log_times, batch["ts"].to_pylist(), batch["eventdate"].to_pylist())
     times, sources, time_statuses, unusable = _resolve_all(candidates, rules)
@@ -118,8 +119,11 @@ def _pieces(texts: pa.StringArray) -> Iterator[tuple[slice, bool]]:
     ends = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1]
     opening = np.frombuffer(content or b"", np.uint8)[ends[0] : ends[-1]] | 0x20 == ord("{")  # "[" lacks that bit
     ends = ends - ends[0]
-    brackets = np.diff(np.searchsorted(np.flatnonzero(opening), ends))
-    suspicious = (brackets > MAX_EV_DEPTH) | (np.diff(ends) > MAX_EV_BYTES)
+    suspicious = np.diff(ends) > MAX_EV_BYTES
+    if np.count_nonzero(opening) * 8 > len(opening):  # their places would take more memory than the texts
+        suspicious[:] = True
+    else:
+        suspicious |= np.diff(np.searchsorted(np.flatnonzero(opening), ends)) > MAX_EV_DEPTH
     edges = np.flatnonzero(np.diff(ends[1:] // _PIECE_BYTES)) + 1
     for start, stop in pairwise([0, *edges.tolist(), len(texts)]):
         yield slice(start, stop), bool(suspicious[start:stop].any())
@@ -157,6 +161,13 @@ def parse_ev(ev: bytes | None) -> tuple[str, dict[str, object]]:
     except orjson.JSONDecodeError:
         return "not_json", {}
     return ("ok", event) if isinstance(event, dict) else ("not_object", {})
+
+
+def _light(values: list[object], part: Callable[[object], object]) -> list[object]:
+    """The values, of lists and objects only a part: they would keep much of their event in memory."""
+    if _SCALARS.issuperset(map(type, values)):
+        return values
+    return [value if type(value) in _SCALARS else part(value) for value in values]
 
 
 def _keys(

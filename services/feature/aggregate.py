@@ -15,7 +15,9 @@ from services.contracts.tables import TIMESTAMP
 from services.feature.texts import Texts
 
 _BATCH_ROWS = 50_000
-"""Rows in a statement, going in and coming out."""
+"""Rows in a batch that comes out."""
+_BATCH_BYTES = 4 * 1024**2
+"""Rows that go in with a statement."""
 _BATCH_TABLES = 500
 """Tables that wait for a statement at most: one of few rows takes kilobytes for its columns."""
 _TABLES = """
@@ -54,7 +56,7 @@ class Aggregator:
         self._connection.execute(_TABLES)
         self._texts = Texts(folder / "texts.arrow")
         self._pending: dict[str, list[pa.Table]] = {_COUNT: [], _COLLECT: []}
-        self._pending_rows = dict.fromkeys(self._pending, 0)
+        self._pending_bytes = dict.fromkeys(self._pending, 0)
 
     def count(self, rows: pa.Table) -> None:
         """Add counts by device, as `counts_by_device` has them, with pn and week."""
@@ -79,12 +81,12 @@ class Aggregator:
     def _add(self, statement: str, rows: pa.Table) -> None:
         """Keep rows until they are worth a statement: row groups may be many and small."""
         self._pending[statement].append(rows)
-        self._pending_rows[statement] += rows.num_rows
-        if self._pending_rows[statement] >= _BATCH_ROWS or len(self._pending[statement]) >= _BATCH_TABLES:
+        self._pending_bytes[statement] += rows.nbytes
+        if self._pending_bytes[statement] >= _BATCH_BYTES or len(self._pending[statement]) >= _BATCH_TABLES:
             self._insert(statement)
 
     def _insert(self, statement: str) -> None:
-        rows, self._pending[statement], self._pending_rows[statement] = self._pending[statement], [], 0
+        rows, self._pending[statement], self._pending_bytes[statement] = self._pending[statement], [], 0
         if rows:
             with _explained():
                 # In one chunk: DuckDB has room for 2,048 rows of each, however few they are.

@@ -35,6 +35,8 @@ _WRITES_PER_GROUP = 16
 """Every write waits for the interpreter's lock, so pages are gathered; a writer holds what is gathered in memory."""
 _WORTH_HOLDING = 0.8
 """Share of a table's bytes that has to be wanted for the table to be held until its row group closes."""
+_WORTH_KEEPING = 0.5
+"""Share of the buffers that a table lies in, or it is not held: other tables may lie in them too, and be gone."""
 _CACHED_ROWS = 4096
 """Rows of some hundred bytes each that fit in a core's cache together."""
 _UNREADABLE = "cannot be read ({}); run it again, and if it stays so, the stage before by --force"
@@ -92,8 +94,12 @@ class FileWriter:
         ends = np.cumsum(sizes if places is None else sizes[places])
         wanted = int(ends[-1]) if len(ends) else 0
         # Not of a table that lies in several groups, each of which would look through all of it, nor of one that would
-        # be held for the few of its rows that are wanted.
-        if places is not None and (wanted > self._group or wanted < sizes.sum() * _WORTH_HOLDING):
+        # be held for the few of its rows that are wanted, or is itself a small piece of what it keeps in memory.
+        if places is not None and (
+            wanted > self._group
+            or wanted < sizes.sum() * _WORTH_HOLDING
+            or rows.nbytes < rows.get_total_buffer_size() * _WORTH_KEEPING
+        ):
             rows, places = self._take(rows, places), None
         start = 0
         while start < len(ends):

@@ -39,4 +39,5 @@ def _take_text(column: pa.ChunkedArray, wanted: pa.Array) -> pa.Array:
     valid = pc.is_valid(views).take(wanted).buffers()[1] if column.null_count else None
     _, where, *texts = views.buffers()
     taken = np.frombuffer(where, "V16")[views.offset :][wanted.to_numpy()]
-    return pa.Array.from_buffers(pa.string_view(), len(wanted), [valid, pa.py_buffer(taken), *texts]).cast(pa.string())
+    result = pa.Array.from_buffers(pa.string_view(), len(wanted), [valid, pa.py_buffer(taken), *texts])
+    return result.cast(pa.large_string()).cast(pa.string())  # the way round looks whether it is too long

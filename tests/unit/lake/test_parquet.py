@@ -104,6 +104,16 @@ def test_a_table_is_not_held_for_the_few_of_its_rows_that_are_wanted(tmp_path):
         assert writer.close().rows == 100
 
 
+def test_a_table_is_not_held_for_what_lies_beside_it(tmp_path):
+    writer = FileWriter(tmp_path / "file", SCHEMA, generation=1, order=("service_tag",), group=1 << 24)
+    before = pa.total_allocated_bytes()
+    with writer:
+        for _ in range(50):
+            writer.append(rows_of(["x" * 1000] * 1000).slice(990), np.arange(10))
+        assert pa.total_allocated_bytes() - before < 4_000_000
+        assert writer.close().rows == 500
+
+
 def test_rows_without_text_close_row_groups_too(tmp_path):
     file = write(tmp_path / "file", [rows_of([None] * 10)], group=256)
     assert pq.read_metadata(file.path).num_row_groups == 3
