@@ -389,8 +389,12 @@ def test_a_column_of_times_holds_the_common_form():
     assert common_times([]).to_pylist() == []
 
 
-def test_a_day_that_no_calendar_has_makes_all_of_a_column_uncommon():
-    assert common_times(["2024-05-08T10:00:00Z", "2024-02-30T10:00:00Z"]).to_pylist() == [None, None]
+def test_every_day_but_the_29th_of_february_is_common_and_no_other():
+    for year in (1900, 2023, 2024):
+        days = [(month, day) for month in range(14) for day in range(33)]
+        texts = [f"{year}-{month:02}-{day:02}T00:00:00Z" for month, day in days]
+        expected = [None if day == (2, 29) else from_text(text) for day, text in zip(days, texts, strict=True)]
+        assert common_times(texts).to_pylist() == expected
 
 
 NUMBERS = st.one_of(
