@@ -9,8 +9,8 @@ from contextlib import suppress
 # the system at once; fetching them anew cost a third of clean's CPU time in measurements, and more memory.
 if sys.platform == "linux":
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "jemalloc")
-    # Freed buffers are kept for 10 s instead of 1: a fifth of ingest's CPU time went into fetching pages. They do not
-    # lie in huge pages: a virtual machine that has to ask its host for one waits milliseconds, and few get full.
+    # Freed buffers are kept for 10 s instead of 1: a fifth of ingest's CPU time went into fetching pages. Huge pages
+    # are not asked for: a virtual machine that has to ask its host for one waits milliseconds, and few get full.
     os.environ.setdefault("JE_ARROW_MALLOC_CONF", "dirty_decay_ms:10000")
     # The same for what is not Arrow's, the kernel's texts and numpy's arrays: glibc gives large blocks back at once.
     # Other C libraries have no mallopt.

@@ -43,7 +43,7 @@ def gathered(rows: pa.Table, order: np.ndarray) -> Iterator[tuple[pa.Table, np.n
         ]
         back = np.empty(len(wanted), dtype=np.int64)
         back[by_origin] = np.arange(len(wanted))
-        yield pa.Table.from_batches(parts).combine_chunks(), back
+        yield pa.Table.from_batches(parts), back
 
 
 def _runs(values: np.ndarray) -> Iterator[tuple[int, int, int]]:
