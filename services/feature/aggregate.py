@@ -17,7 +17,7 @@ from services.feature.texts import Texts
 _BATCH_ROWS = 50_000
 """Rows in a batch that comes out."""
 _BATCH_BYTES = 4 * 1024**2
-"""Rows that go in with a statement."""
+"""Bytes of the rows that go in with a statement."""
 _BATCH_TABLES = 500
 """Tables that wait for a statement at most: one of few rows takes kilobytes for its columns."""
 _TABLES = """
