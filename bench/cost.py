@@ -17,10 +17,10 @@ PLATFORM: dict[str, Any] = PRICES["platform"]
 WEEKS_A_MONTH = 52 / 12
 HOURS_A_MONTH = 730
 
-# Measured with the sample's drops, see bench/. Wall time is of the whole chain on two cores of a busy machine.
-CHAIN_SECONDS_12M = 107
+# Measured with the sample's drops, see bench/. Wall time is of the whole chain on two cores.
+CHAIN_SECONDS_12M = 51
 CHAIN_CORES = 2
-PEAK_MIB = 774
+PEAK_MIB = 861
 BYTES_A_ROW = {"drop": 145, "raw": 80, "clean": 88}
 
 # What is kept and asked; change it to yours.
@@ -125,7 +125,7 @@ and ask `device_features` before the events.
 Time was measured at 12 million rows a week ([bench](../bench)); the other sizes are reckoned in proportion, as stages
 stream and their memory stays. **1,200 million do not run as one drop**: the file of a product may have 5 GiB (one PUT),
 some 65 million rows; that size needs daily folders or several lakes, which changes the plan and not the price. A run
-then takes {chain_hours(1200):.0f} hours on two cores; stages use as many cores as they get.
+then takes {chain_hours(1200):.1f} hours on two cores; stages use as many cores as they get.
 
 Places:
 
