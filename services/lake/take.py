@@ -17,8 +17,8 @@ def taking(kernel: Any | None) -> Take:
     def take(rows: pa.Table, places: np.ndarray) -> pa.Table:
         wanted = pa.array(places, pa.int64())
         names = [field.name for field in rows.schema if pa.types.is_string(field.type)]
-        batches = rows.select(names).to_batches()
-        if kernel and names and batches:
+        if kernel and names and rows.num_rows:
+            batches = rows.select(names).to_batches()
             texts = [column.view(pa.string()) for column in kernel.take_strings(batches, wanted)]
         else:
             texts = [_take_text(rows[name], wanted) for name in names]
