@@ -17,7 +17,7 @@ PLATFORM: dict[str, Any] = PRICES["platform"]
 WEEKS_A_MONTH = 52 / 12
 HOURS_A_MONTH = 730
 
-# Measured with the sample's drops, see bench/. Wall time is of the whole chain on two cores.
+# Measured: wall time of the whole chain and memory by `make bench-scale`, bytes a row with the sample's drops.
 CHAIN_SECONDS_12M = 51
 CHAIN_CORES = 2
 PEAK_MIB = 861

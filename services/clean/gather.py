@@ -1,4 +1,4 @@
-"""Rows in the order in which they are written, copied once and in pieces of bounded size."""
+"""Rows in the order in which they are written; those of a device too large for memory in pieces of bounded size."""
 
 from collections.abc import Iterator
 

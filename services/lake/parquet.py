@@ -35,8 +35,8 @@ _WRITES_PER_GROUP = 16
 """Every write waits for the interpreter's lock, so pages are gathered; a writer holds what is gathered in memory."""
 _WORTH_HOLDING = 0.8
 """Share of a table's bytes that has to be wanted for the table to be held until its row group closes."""
-_WORTH_KEEPING = 0.5
-"""Share of the buffers that a table lies in, or it is not held: other tables may lie in them too, and be gone."""
+_OWN_BUFFERS = 0.5
+"""Share of the buffers that a table lies in that has to be its own for the same: what it was cut from stays with it."""
 _CACHED_ROWS = 4096
 """Rows of some hundred bytes each that fit in a core's cache together."""
 _UNREADABLE = "cannot be read ({}); run it again, and if it stays so, the stage before by --force"
@@ -98,7 +98,7 @@ class FileWriter:
         if places is not None and (
             wanted > self._group
             or wanted < sizes.sum() * _WORTH_HOLDING
-            or rows.nbytes < rows.get_total_buffer_size() * _WORTH_KEEPING
+            or rows.nbytes < rows.get_total_buffer_size() * _OWN_BUFFERS
         ):
             rows, places = self._take(rows, places), None
         start = 0
