@@ -128,10 +128,8 @@ def with_text_times(column: pa.Array) -> pa.Array:
     if pat.is_map(type_):
         keys, items = text(column.keys), with_text_times(column.items)
         return pa.MapArray.from_arrays(_offsets(column), keys, items, mask=mask)
-    if pat.is_fixed_size_list(type_):
-        return with_text_times(column.cast(pa.list_(type_.value_type)))
-    if pat.is_list(type_) or pat.is_large_list(type_):
-        column = column.cast(pa.list_(type_.value_type))
+    if pat.is_list(type_) or pat.is_large_list(type_) or pat.is_fixed_size_list(type_):
+        # Arrow's cast of one list type to another loses values of type null.
         return pa.ListArray.from_arrays(_offsets(column), with_text_times(column.values), mask=mask)
     if pat.is_timestamp(type_) or pat.is_date(type_):
         return time_text(column)
@@ -139,7 +137,10 @@ def with_text_times(column: pa.Array) -> pa.Array:
 
 
 def _offsets(column: pa.Array) -> pa.Array:
-    return column.offsets
+    """Where the values of each list or map begin, and where the last ends."""
+    if pat.is_fixed_size_list(column.type):
+        return pa.array(np.arange(len(column) + 1) * column.type.list_size, pa.int32())
+    return column.offsets.cast(pa.int32())
 
 
 def _reinterpreted(column: pa.Array, type_: pa.DataType) -> pa.Array:

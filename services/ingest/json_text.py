@@ -2,18 +2,41 @@
 
 import base64
 import math
+from itertools import pairwise
 from typing import Any
 
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.types as pat
 
-_OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
+from services.contracts.source import is_text
+
+_OPTIONS = orjson.OPT_SORT_KEYS
+_ESCAPED = r'[\x00-\x1f"\\]'
 
 
 def json_column(column: pa.Array) -> pa.Array:
-    """Each value as canonical JSON, null fields of structs left out at every level; null stays null."""
-    trees = [_tree(value, column.type) for value in column.to_pylist()]
-    return pa.array([None if tree is None else _dumps(tree) for tree in trees], pa.string())
+    """Each value as canonical JSON, null fields of structs left out at every level; null stays null.
+
+    Column by column from the leaves up: a Python object for each value took ten times as long.
+    """
+    type_ = column.type
+    if pat.is_struct(type_):
+        return _objects(column)
+    if pat.is_map(type_):
+        return _maps(column)
+    if pat.is_list(type_):
+        items = pc.fill_null(json_column(column.values), "null")
+        mask = column.is_null() if column.null_count else None
+        return _enclosed("[", pc.binary_join(pa.ListArray.from_arrays(column.offsets, items, mask=mask), ","), "]")
+    if pat.is_integer(type_) or pat.is_boolean(type_):
+        return column.cast(pa.string())
+    if is_text(type_):
+        texts = column.cast(pa.string())
+        if not pc.any(pc.match_substring_regex(texts, _ESCAPED)).as_py():
+            return _enclosed('"', texts, '"')
+    return pa.array([None if value is None else _dumps(value) for value in column.to_pylist()], pa.string())
 
 
 def json_value(value: Any) -> Any:
@@ -38,17 +61,30 @@ def row_text(row: dict[str, Any]) -> str:
     return _dumps(json_value(row))
 
 
-def _tree(value: Any, type_: pa.DataType) -> Any:
-    """What Arrow made of a nested value, as objects and lists; a map is an object, the last of equal keys wins."""
-    if value is None:
-        return None
-    if pa.types.is_struct(type_):
-        return {f.name: _tree(value[f.name], f.type) for f in type_ if value[f.name] is not None}
-    if pa.types.is_map(type_):
-        return {key: _tree(item, type_.item_type) for key, item in value}
-    if pa.types.is_list(type_):
-        return [_tree(item, type_.value_type) for item in value]
-    return value
+def _objects(column: pa.StructArray) -> pa.Array:
+    """Structs as JSON objects."""
+    children = dict(sorted(zip(column.type.names, column.flatten(), strict=True)))
+    fields = [_enclosed(f",{_dumps(name)}:", json_column(child), "") for name, child in children.items()]
+    empty = pa.array([""] * len(column), pa.string())
+    joined = pc.binary_join_element_wise(empty, *fields, "", null_handling="replace", null_replacement="")
+    objects = _enclosed("", pc.utf8_replace_slice(joined, 0, 1, "{"), "}")  # in place of the first comma
+    return pc.if_else(column.is_valid(), objects, None) if column.null_count else objects
+
+
+def _maps(column: pa.MapArray) -> pa.Array:
+    """Maps as JSON objects; the last of equal keys wins."""
+    keys, names = column.keys.to_pylist(), json_column(column.keys).to_pylist()
+    items = pc.fill_null(json_column(column.items), "null").to_pylist()
+    objects = []
+    for start, stop in pairwise(column.offsets.to_pylist()):
+        fields = {keys[place]: f"{names[place]}:{items[place]}" for place in range(start, stop)}
+        objects.append("{" + ",".join(fields[key] for key in sorted(fields)) + "}")
+    return pc.if_else(column.is_valid(), pa.array(objects, pa.string()), None)
+
+
+def _enclosed(before: str, texts: pa.Array, after: str) -> pa.Array:
+    """Each text between two others; null stays null."""
+    return pc.binary_join_element_wise(before, texts, after, "")
 
 
 def _dumps(value: Any) -> str:
