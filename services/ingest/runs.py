@@ -1,7 +1,7 @@
 """The drop's one spill: batches sorted by pn and device, on scratch disk, merged from there.
 
-A run comes from consecutive rows of one file, so runs in file order, each sorted stably by device, hold
-the rows of a device in the order of their identity.
+A run comes from consecutive rows of consecutive files, so runs in file order, each sorted stably by device, hold the
+rows of a device in the order of their identity.
 """
 
 import mmap

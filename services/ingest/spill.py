@@ -1,15 +1,16 @@
 """First pass over a drop: read every file once, judge each row, sort what is kept into runs on scratch."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from services.contracts.errors import Fault
+from services.contracts.errors import BadFilesError, Fault
 from services.ingest.batches import batches
 from services.ingest.drop import Drop, SourceFile, first_line, parquet_file
 from services.ingest.rows import RowReader, Rows
@@ -22,18 +23,18 @@ from services.runtime.native import native_kernel
 from services.runtime.progress import Progress
 from services.runtime.settings import Settings
 
-_TASK_BYTES = 128 * 1024**2
-"""Row groups read by one worker in a row; a larger row group is one task, read in batches."""
+_PART_BYTES = 128 * 1024**2
+"""Row groups of a file that are read by one worker in a row; a larger row group is read in batches."""
 
 
-class Task(NamedTuple):
+class Part(NamedTuple):
     """Consecutive row groups of a file."""
 
-    name: str
     file: SourceFile
     groups: list[int]
     first_row: int
     rows: int
+    bytes: int
 
 
 class Spilled(NamedTuple):
@@ -53,14 +54,14 @@ def spill(
     source: Store, drop: Drop, folder: Path, settings: Settings, shown: Progress, is_erased: IsErased | None = None
 ) -> Spilled:
     """Read the drop into runs, in the order of file and row; what cannot be read becomes a fault."""
-    tasks = [task for file in drop.files for task in _tasks(file)]
+    tasks = list(_tasks(drop.files))
     take = taking(native_kernel(settings.kernel))
 
-    def spill_one(task: Task) -> Spilled:
-        return _spill_task(source, drop, _TaskWriter(task, folder, take), shown, is_erased)
+    def spill_one(number: int) -> Spilled:
+        return _spill_task(source, drop, tasks[number], _TaskWriter(number, folder, take), shown, is_erased)
 
     with ThreadPoolExecutor(settings.workers) as pool:
-        parts = list(pool.map(spill_one, tasks))
+        parts = list(pool.map(spill_one, range(len(tasks))))
     source_rows = Counter({file.name: 0 for file in drop.files})
     for part in parts:
         source_rows.update(part.source_rows)  # a sum of counters forgets files without rows
@@ -74,58 +75,86 @@ def spill(
     )
 
 
-def _tasks(file: SourceFile) -> Iterator[Task]:
+def _tasks(files: Iterable[SourceFile]) -> Iterator[list[Part]]:
+    """What one worker reads in a row: parts worth a run, so that thousands of small files are not as many runs."""
+    task: list[Part] = []
+    size = 0
+    for part in chain.from_iterable(map(_parts, files)):
+        task.append(part)
+        size += part.bytes
+        if size >= RUN_BYTES:
+            yield task
+            task, size = [], 0
+    if task:
+        yield task
+
+
+def _parts(file: SourceFile) -> Iterator[Part]:
     groups: list[int] = []
     first = rows = size = 0
     for group in range(file.metadata.num_row_groups):
         about = file.metadata.row_group(group)
         groups.append(group)
         rows, size = rows + about.num_rows, size + about.total_byte_size
-        if size >= _TASK_BYTES or group == file.metadata.num_row_groups - 1:
-            yield Task(f"{file.name}-{groups[0]}", file, groups, first, rows)
+        if size >= _PART_BYTES or group == file.metadata.num_row_groups - 1:
+            yield Part(file, groups, first, rows, size)
             first, groups, rows, size = first + rows, [], 0, 0
 
 
 def _spill_task(
-    source: Store, drop: Drop, writer: "_TaskWriter", shown: Progress, is_erased: IsErased | None
+    source: Store,
+    drop: Drop,
+    task: list[Part],
+    writer: "_TaskWriter",
+    shown: Progress,
+    is_erased: IsErased | None,
 ) -> Spilled:
-    task = writer.task
-    reader = RowReader(task.file.name, drop.extra, is_erased)
-    row = task.first_row
+    source_rows = Counter[str]()
+    faults: list[Fault] = []
     unusable = erased = 0
-    with source.open(task.file.key, task.file.etag) as handle:
-        read = batches(handle, parquet_file(handle, task.file.metadata), task.groups)
+    for part in task:
+        try:
+            for count, rows in _judged(source, part, RowReader(part.file.name, drop.extra, is_erased)):
+                writer.add(rows)
+                source_rows[part.file.name] += count
+                unusable += rows.unusable_eventdates
+                erased += rows.erased
+                shown.advance(count)
+        except BadFilesError as bad:
+            faults += bad.faults
+    if faults:  # the rest is read anew without those files, or not at all
+        return Spilled((), (), Counter(), 0, tuple(faults))
+    runs, quarantine = writer.close()
+    return Spilled(runs, quarantine, source_rows, unusable, (), erased)
+
+
+def _judged(source: Store, part: Part, reader: RowReader) -> Iterator[tuple[int, Rows]]:
+    """Each batch's number of rows and what becomes of them; BadFilesError where they are not what the footer says."""
+    row = part.first_row
+    with source.open(part.file.key, part.file.etag) as handle:
+        read = batches(handle, parquet_file(handle, part.file.metadata), part.groups)
         while True:
             try:
                 batch = next(read, None)
             except (OSError, pa.ArrowException) as unreadable:
-                reason = f"its rows cannot be read after row {row} ({first_line(unreadable)})"
-                return _unreadable(task, reason)
+                raise _bad(part, f"its rows cannot be read after row {row} ({first_line(unreadable)})") from unreadable
             if batch is None:
                 break
-            rows = reader.read(batch, row)
-            writer.add(rows)
+            yield batch.num_rows, reader.read(batch, row)
             row += batch.num_rows
-            unusable += rows.unusable_eventdates
-            erased += rows.erased
-            shown.advance(batch.num_rows)
-    if row - task.first_row != task.rows:
-        reason = f"its footer claims {task.rows} rows where {row - task.first_row} can be read"
-        return _unreadable(task, reason)
-    runs, quarantine = writer.close()
-    return Spilled(runs, quarantine, Counter({task.file.name: row - task.first_row}), unusable, (), erased)
+    if row - part.first_row != part.rows:
+        raise _bad(part, f"its footer claims {part.rows} rows where {row - part.first_row} can be read")
 
 
-def _unreadable(task: Task, reason: str) -> Spilled:
-    return Spilled((), (), Counter(), 0, (Fault(task.file.name, None, reason),))
+def _bad(part: Part, reason: str) -> BadFilesError:
+    return BadFilesError([Fault(part.file.name, None, reason)])
 
 
 class _TaskWriter:
     """Gathers a task's rows to the size of a run."""
 
-    def __init__(self, task: Task, folder: Path, take: Take) -> None:
-        self.task = task
-        self._folder, self._take = folder, take
+    def __init__(self, number: int, folder: Path, take: Take) -> None:
+        self._number, self._folder, self._take = number, folder, take
         self._pending: list[Rows] = []
         self._pending_bytes = 0
         self._runs: list[Run] = []
@@ -137,7 +166,7 @@ class _TaskWriter:
         if self._pending_bytes >= RUN_BYTES:
             self._flush()
         if rows.quarantined.num_rows:
-            path = self._folder / f"{self.task.name}-{len(self._quarantine)}.quarantine"
+            path = self._folder / f"{self._number}-{len(self._quarantine)}.quarantine"
             with spilling(path, rows.quarantined.schema) as out:
                 out.write_table(rows.quarantined)
             self._quarantine.append(path)
@@ -148,7 +177,7 @@ class _TaskWriter:
         kept = np.concatenate([part.kept + start for part, start in zip(self._pending, starts, strict=False)])
         self._pending, self._pending_bytes = [], 0
         if len(kept):
-            path = self._folder / f"{self.task.name}-{len(self._runs)}.run"
+            path = self._folder / f"{self._number}-{len(self._runs)}.run"
             self._runs.append(write_run(rows, kept, path, self._take))
 
     def close(self) -> tuple[tuple[Run, ...], tuple[Path, ...]]:

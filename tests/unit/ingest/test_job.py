@@ -9,7 +9,7 @@ import pytest
 from services.contracts import layout
 from services.contracts.errors import BadFilesError, BadInputError, GateError, LedgerError, NotReadyError
 from services.contracts.tables import QUARANTINE, RAW, raw_schema
-from services.ingest import batches, job, spill
+from services.ingest import batches, job, runs, spill
 from services.lake.local import LocalStore
 from tests.drops import NEXT_WEEK, WEEK, broken, row, table
 
@@ -144,6 +144,20 @@ def test_skipping_bad_files_goes_on_without_them_and_says_so(chain):
     assert set(chain.rows("ingest")["source_file"].to_pylist()) == {"good.parquet"}
 
 
+def test_every_damaged_file_among_small_ones_is_named(chain):
+    good = table(*[row(f"T{n}") for n in range(50)])
+    chain.drop(dict.fromkeys(["a.parquet", "b.parquet", "c.parquet", "d.parquet"], good))
+    for name in ("a.parquet", "c.parquet"):
+        damaged(chain.root / "source" / WEEK / name)
+    with pytest.raises(BadFilesError) as caught:
+        chain.ingest()
+    assert [fault.file for fault in caught.value.faults] == ["a.parquet", "c.parquet"]
+    assert chain.published() == {}
+    chain.ingest(on_bad_file="skip")
+    assert chain.manifest("ingest").drop.rows_by_file == {"b.parquet": 50, "d.parquet": 50}
+    assert chain.manifest("ingest").ledger["raw_rows"] == 100
+
+
 def test_skipping_every_file_is_bad_input(chain):
     chain.drop({"a.parquet": table(row()).drop_columns("cat")})
     with pytest.raises(BadFilesError):
@@ -212,13 +226,24 @@ def test_many_runs_and_tasks_give_the_same_bytes_as_one(chain, tmp_path, monkeyp
     chain.ingest()
     one = chain.published()
     monkeypatch.setattr(spill, "RUN_BYTES", 4_000)
-    monkeypatch.setattr(spill, "_TASK_BYTES", 6_000)
+    monkeypatch.setattr(spill, "_PART_BYTES", 6_000)
     monkeypatch.setattr(batches, "_BATCH_BYTES", 2_000)
     for workers in (1, 2):
         many = type(chain)(tmp_path / f"workers-{workers}")
         many.drop({"a.parquet": table(*rows), "b.parquet": table(*rows[::-1])}, row_group_size=40)
         many.ingest(workers=workers)
         assert many.published() == one
+
+
+def test_small_files_share_a_run(chain, monkeypatch):
+    written = []
+    monkeypatch.setattr(spill, "write_run", lambda *given: written.append(runs.write_run(*given)) or written[-1])
+    chain.drop({f"{n:03}.parquet": table(row(f"T{n % 7}"), row(f"T{n % 3}")) for n in range(100)})
+    chain.ingest()
+    assert [sum(run.rows.values()) for run in written] == [200]
+    read = chain.rows("ingest").select(["service_tag", "source_file", "source_row"]).to_pylist()
+    assert read == sorted(read, key=lambda found: tuple(found.values()))
+    assert len(read) == 200
 
 
 def test_raw_keeps_a_struct_as_json_over_batches_with_dictionaries(chain, monkeypatch):
