@@ -26,7 +26,10 @@ _PIECE_BYTES = 32_768
 """Text that is read at once: its events stay in the processor's cache from one step to the next."""
 _SCALARS = {str, int, float, bool, type(None)}
 _EV_STATUS = {name: code for code, name in enumerate(EV_STATUSES)}
-_TIMESTAMP_STATUS = {name: code for code, name in enumerate(TIMESTAMP_STATUSES)}
+_TIMESTAMP_STATUS = np.array(
+    [[TIMESTAMP_STATUSES.index(name) for name in row] for row in (("ok", "fallback"), ("missing", "invalid"))], np.int8
+)
+"""By whether no candidate is valid, and by whether one was passed over."""
 
 
 class Rules(NamedTuple):
@@ -94,14 +97,15 @@ def read_events_python(batch: pa.RecordBatch, rules: Rules) -> Events:
         event_ids += _light([event.get("EventId") for event in events], id_key)
         contents += content_hashes(events, rules.volatile)
     candidates = (time_stamps, log_times, batch["ts"].to_pylist(), batch["eventdate"].to_pylist())
-    times, sources, time_statuses, unusable = _resolve_all(candidates, rules)
+    times, sources, time_statuses, unusable = _resolve(candidates, rules)
     with_id = list(map(present, event_ids))
-    keys, payloads = _keys(time_stamps, with_id, event_ids, contents)
+    without_time_stamp = [place for place in np.flatnonzero(sources).tolist() if not present(time_stamps[place])]
+    keys, payloads = _keys(without_time_stamp, with_id, event_ids, contents)
     key_hashes = [0 if key is None else xxh3_64_intdigest(key.encode()) for key in keys]
     columns = [
-        times.cast(TIMESTAMP),
-        _codes(sources, TIMESTAMP_SOURCES),
-        _codes(time_statuses, TIMESTAMP_STATUSES),
+        pa.array(times, mask=sources < 0).cast(TIMESTAMP),
+        _codes(pa.array(sources, mask=sources < 0), TIMESTAMP_SOURCES),
+        _codes(pa.array(time_statuses), TIMESTAMP_STATUSES),
         pa.array(keys, pa.string()),
         pa.array(key_hashes, pa.uint64()),
         _codes(pa.array(ev_statuses, pa.int8()), EV_STATUSES),
@@ -171,12 +175,12 @@ def _light(values: list[object], part: Callable[[object], object]) -> list[objec
 
 
 def _keys(
-    time_stamps: list[object], with_id: list[bool], event_ids: list[object], contents: list[str]
+    without_time_stamp: list[int], with_id: list[bool], event_ids: list[object], contents: list[str]
 ) -> tuple[list[str | None], list[bytes | None]]:
     """Event keys, and payload hashes of the rows that their EventId is the key of."""
     keys: list[str | None] = list(contents)
     payloads: list[bytes | None] = [None] * len(contents)
-    for place in [place for place, time_stamp in enumerate(time_stamps) if not present(time_stamp)]:
+    for place in without_time_stamp:
         keys[place] = id_key(event_ids[place]) if with_id[place] else None
         payloads[place] = bytes.fromhex(contents[place]) if with_id[place] else None
     return keys, payloads
@@ -189,39 +193,35 @@ def candidate_time(position: int, value: object, rules: Rules) -> int | None:
     return timestamps.from_json(value, day_first=rules.day_first)
 
 
-def _resolve_all(
-    candidates: tuple[Sequence[object], ...], rules: Rules
-) -> tuple[pa.Array, pa.Array, pa.Array, dict[tuple[str, int | None], int]]:
-    """Times, sources and statuses, from a column of each candidate, and the candidates passed over."""
-    times = timestamps.common_times(candidates[0])
-    # Nearly all events have a good TimeStamp in that form; only the others are looked at one by one.
-    others = ~rules.plausible(pc.fill_null(times, rules.lowest_us - 1).to_numpy())
-    unusable: Counter[tuple[str, int | None]] = Counter()
-    rows = ([column[place] for column in candidates] for place in np.flatnonzero(others).tolist())
-    resolved = [_resolve(row, rules, unusable) for row in rows]
-
-    def settled(common: pa.Array, part: int) -> pa.Array:
-        return pc.replace_with_mask(common, pa.array(others), pa.array([row[part] for row in resolved], common.type))
-
-    first = pa.array(np.zeros(len(times), np.int8))
-    ok = pa.array(np.full(len(times), _TIMESTAMP_STATUS["ok"], np.int8))
-    return settled(times, 0), settled(first, 1), settled(ok, 2), dict(unusable)
-
-
 def _resolve(
-    candidates: list[object], rules: Rules, unusable: Counter[tuple[str, int | None]]
-) -> tuple[int | None, int | None, int]:
-    """Time, source and status: the first candidate that is a time within the window."""
-    passed_over = 0
-    for position, value in enumerate(candidates):
-        if not present(value):
-            continue
-        time = candidate_time(position, value, rules)
-        if time is not None and rules.plausible(time):
-            return time, position, _TIMESTAMP_STATUS["fallback" if passed_over else "ok"]
-        passed_over += 1
-        unusable[TIMESTAMP_SOURCES[position], None if time is None else timestamps.year_of(time)] += 1
-    return None, None, _TIMESTAMP_STATUS["invalid" if passed_over else "missing"]
+    candidates: tuple[Sequence[object], ...], rules: Rules
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[tuple[str, int | None], int]]:
+    """Times, sources (-1: none, and no time) and statuses, from a column of each candidate; the candidates passed over.
+
+    Candidate by candidate, the first for all rows and each other for the rows that are left.
+    """
+    rows = len(candidates[0])
+    times, sources = np.zeros(rows, np.int64), np.full(rows, -1, np.int8)
+    passed_over = np.zeros(rows, bool)
+    unusable: Counter[tuple[str, int | None]] = Counter()
+    left = np.arange(rows)
+    for position, column in enumerate(candidates):
+        values = column if len(left) == rows else [column[place] for place in left.tolist()]
+        # Nearly all times have the common form; only the others are looked at one by one.
+        read = pc.fill_null(timestamps.common_times(values), rules.lowest_us - 1).to_numpy().copy()
+        for place in np.flatnonzero(~rules.plausible(read)).tolist():
+            if not present(values[place]):
+                continue
+            time = candidate_time(position, values[place], rules)
+            if time is not None and rules.plausible(time):
+                read[place] = time
+            else:
+                passed_over[left[place]] = True
+                unusable[TIMESTAMP_SOURCES[position], None if time is None else timestamps.year_of(time)] += 1
+        good = rules.plausible(read)
+        times[left[good]], sources[left[good]] = read[good], position
+        left = left[~good]
+    return times, sources, _TIMESTAMP_STATUS[(sources < 0).astype(int), passed_over.astype(int)], dict(unusable)
 
 
 def _depth(content: bytes) -> int:

@@ -25,9 +25,11 @@ _ZONE = r"(?: ?(Z|z|[+-][0-9]{2}(?::?[0-9]{2})?))?"
 _ISO = re.compile(rf"([0-9]{{4}})-([0-9]{{2}})-([0-9]{{2}})(?:[Tt ]{_CLOCK}{_ZONE})?")
 _DAY = "(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31"
 _COMMON_ISO = (
-    rf"^[1-9][0-9]{{3}}-(?:{_DAY})T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{{1,6}})?(?:Z|\+00:00)?$"
+    rf"^[1-9][0-9]{{3}}-(?:{_DAY})[T ](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{{1,9}})?"
+    r"(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])?$"
 )
-"""What nearly all events have, and Arrow reads as `_ISO` does: a day that every year has."""
+"""What nearly all events have, and Arrow reads as `_ISO` does, once the fraction is cut: a day that every year has."""
+_LONGEST_IN_MICROSECONDS = len("2024-05-08T10:00:00.123456Z")
 _ISO_BASIC = re.compile(
     rf"([0-9]{{4}})([0-9]{{2}})([0-9]{{2}})[Tt]([0-9]{{2}})([0-9]{{2}})(?:([0-9]{{2}})(?:[.,]([0-9]{{1,9}}))?)?{_ZONE}"
 )
@@ -59,7 +61,9 @@ def common_times(values: Iterable[object]) -> pa.Array:
     """
     texts = pa.array([value if isinstance(value, str) else None for value in values], pa.string())
     common = pc.if_else(pc.match_substring_regex(texts, _COMMON_ISO), texts, None)
-    zoned = pc.or_(pc.ends_with(common, "Z"), pc.ends_with(common, "+00:00"))
+    if (pc.max(pc.binary_length(common)).as_py() or 0) > _LONGEST_IN_MICROSECONDS:
+        common = pc.replace_substring_regex(common, r"(\.[0-9]{6})[0-9]*", r"\1")
+    zoned = pc.match_substring_regex(common, r"(?:Z|[+-]..:..)$")
     in_utc = pc.if_else(zoned, common, pc.binary_join_element_wise(common, "Z", ""))
     return in_utc.cast(pa.timestamp("us", "UTC")).cast(pa.int64())
 

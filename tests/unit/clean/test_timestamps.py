@@ -370,8 +370,12 @@ def test_text_is_read_as_the_reference_reads_it(text, day_first):
     assert from_text(text, day_first=day_first) == reference.timestamp(text, kind="ts", day_first=day_first)
 
 
-COMMON = st.datetimes().flatmap(
-    lambda moment: st.sampled_from(["", "Z", "+00:00", " Z", "z", "+01:00"]).map(moment.isoformat().__add__)
+FRACTIONS_AND_ZONES = st.from_regex(r"\A(\.[0-9]{1,9})?(Z|z| Z|[+-][0-9]{2}:[0-9]{2})?\Z")
+COMMON = st.builds(
+    lambda moment, separator, rest: moment.replace(microsecond=0).isoformat(separator) + rest,
+    st.datetimes(),
+    st.sampled_from("T "),
+    FRACTIONS_AND_ZONES,
 )
 
 
@@ -381,11 +385,16 @@ def test_a_column_of_times_holds_what_is_read_one_by_one(values):
         assert time is None or time == from_text(value)
 
 
-def test_a_column_of_times_holds_the_common_form():
-    common = ["2024-05-08T10:00:00", "2024-05-08T10:00:00Z", "2024-05-08T10:00:00.000+00:00"]
-    others = [None, 1, "", "x", " 2024-05-08T10:00:00", "2024-05-08 10:00:00", "2024-05-08T24:00:00"]
+def test_a_column_of_times_holds_the_common_forms():
+    zones = ["", "Z", "+00:00", "-00:00"]
+    common = [f"2024-05-08{between}10:00:00{rest}{zone}" for between in "T " for rest in ("", ".000") for zone in zones]
+    common += ["2024-05-08T15:30:00.0000009+05:30", "2024-05-07 10:01:00-23:59", "2024-05-08T10:00:00.000000999"]
+    others = [None, 1, "", "x", " 2024-05-08T10:00:00", "2024-05-08T10:00:00+24:00", "2024-05-08T24:00:00"]
     assert common_times(common + others).to_pylist() == [TEN_US] * len(common) + [None] * len(others)
     assert common_times(["2024-05-08T10:00:00.25", "9999-12-31T23:59:59.999999Z"]).null_count == 0
+    assert common_times(["1900-03-01 00:00:00.9999999-00:01"]).to_pylist() == [
+        from_text("1900-03-01 00:00:00.9999999-00:01")
+    ]
     assert common_times([]).to_pylist() == []
 
 
