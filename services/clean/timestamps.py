@@ -29,7 +29,8 @@ _COMMON_ISO = (
     r"(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])?$"
 )
 """What nearly all events have, and Arrow reads as `_ISO` does, once the fraction is cut: a day that every year has."""
-_LONGEST_IN_MICROSECONDS = len("2024-05-08T10:00:00.123456Z")
+_IN_MICROSECONDS = len("2024-05-08T10:00:00.123456")
+"""Only a longer text may have a fraction that Arrow does not take."""
 _ISO_BASIC = re.compile(
     rf"([0-9]{{4}})([0-9]{{2}})([0-9]{{2}})[Tt]([0-9]{{2}})([0-9]{{2}})(?:([0-9]{{2}})(?:[.,]([0-9]{{1,9}}))?)?{_ZONE}"
 )
@@ -61,7 +62,7 @@ def common_times(values: Iterable[object]) -> pa.Array:
     """
     texts = pa.array([value if isinstance(value, str) else None for value in values], pa.string())
     common = pc.if_else(pc.match_substring_regex(texts, _COMMON_ISO), texts, None)
-    if (pc.max(pc.binary_length(common)).as_py() or 0) > _LONGEST_IN_MICROSECONDS:
+    if (pc.max(pc.binary_length(common)).as_py() or 0) > _IN_MICROSECONDS:
         common = pc.replace_substring_regex(common, r"(\.[0-9]{6})[0-9]*", r"\1")
     zoned = pc.match_substring_regex(common, r"(?:Z|[+-]..:..)$")
     in_utc = pc.if_else(zoned, common, pc.binary_join_element_wise(common, "Z", ""))

@@ -389,6 +389,8 @@ def test_a_column_of_times_holds_the_common_forms():
     zones = ["", "Z", "+00:00", "-00:00"]
     common = [f"2024-05-08{between}10:00:00{rest}{zone}" for between in "T " for rest in ("", ".000") for zone in zones]
     common += ["2024-05-08T15:30:00.0000009+05:30", "2024-05-07 10:01:00-23:59", "2024-05-08T10:00:00.000000999"]
+    common += [f"2024-05-08T10:00:00.{'0' * digits}{zone}" for digits in range(1, 10) for zone in zones]
+    assert [common_times([text]).to_pylist() for text in common] == [[TEN_US]] * len(common)
     others = [None, 1, "", "x", " 2024-05-08T10:00:00", "2024-05-08T10:00:00+24:00", "2024-05-08T24:00:00"]
     assert common_times(common + others).to_pylist() == [TEN_US] * len(common) + [None] * len(others)
     assert common_times(["2024-05-08T10:00:00.25", "9999-12-31T23:59:59.999999Z"]).null_count == 0
