@@ -99,6 +99,7 @@ def read_events_python(batch: pa.RecordBatch, rules: Rules) -> Events:
     candidates = (time_stamps, log_times, batch["ts"].to_pylist(), batch["eventdate"].to_pylist())
     times, sources, time_statuses, unusable = _resolve(candidates, rules)
     with_id = list(map(present, event_ids))
+    # Source 0 is a TimeStamp, which is therefore present.
     without_time_stamp = [place for place in np.flatnonzero(sources).tolist() if not present(time_stamps[place])]
     keys, payloads = _keys(without_time_stamp, with_id, event_ids, contents)
     key_hashes = [0 if key is None else xxh3_64_intdigest(key.encode()) for key in keys]

@@ -63,8 +63,8 @@ def row_text(row: dict[str, Any]) -> str:
 
 def _objects(column: pa.StructArray) -> pa.Array:
     """Structs as JSON objects."""
-    children = dict(sorted(zip(column.type.names, column.flatten(), strict=True)))
-    fields = [_enclosed(f",{_dumps(name)}:", json_column(child), "") for name, child in children.items()]
+    children = dict(zip(column.type.names, column.flatten(), strict=True))
+    fields = [_enclosed(f",{_dumps(name)}:", json_column(children[name]), "") for name in sorted(children)]
     empty = pa.array([""] * len(column), pa.string())
     joined = pc.binary_join_element_wise(empty, *fields, "", null_handling="replace", null_replacement="")
     objects = _enclosed("", pc.utf8_replace_slice(joined, 0, 1, "{"), "}")  # in place of the first comma
