@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,6 +16,8 @@ from tests.drops import ZONES, Chain
 from tests.e2e.cluster import ROOT, Ended, Namespace, Workflow, command, succeed, wait_for
 
 BUCKET = "eventlog"
+_LOOK_SECONDS = 5
+"""What Argo takes to look at something that changed, and more."""
 _UNKNOWN = re.compile(r'workflowtemplates\.argoproj\.io ".*" not found')
 
 
@@ -73,12 +76,23 @@ class Release:
         return ended.out
 
     def start_schedule(self) -> None:
-        """Have Argo look at the CronWorkflow again.
+        """Have Argo look at the CronWorkflow until it does not call it invalid.
 
         Helm makes it before the template that it names. Argo, where it is quick enough to see the one without the
-        other, calls the schedule invalid and looks again only some ten minutes later, or when it changes.
+        other, calls the schedule invalid and looks again only some ten minutes later, or when it changes; and it may
+        see the change before it sees the template, too.
         """
-        self.namespace.kubectl("annotate", "cronworkflow", self.name, "eventlog/template=there")
+
+        def accepted() -> bool:
+            self.namespace.kubectl(
+                "annotate", "--overwrite", "cronworkflow", self.name, f"eventlog/looked={time.time_ns()}"
+            )
+            time.sleep(_LOOK_SECONDS)
+            status = self.namespace.get("cronworkflow", self.name).get("status", {})
+            refused = any(found["type"] == "SpecError" for found in status.get("conditions") or [])
+            return not refused or bool(self.workflows())
+
+        wait_for("a schedule that Argo takes", accepted, lambda: command("argo", "cron", "list", "-A").out)
 
     def _values(self, chosen: Mapping[str, Any]) -> dict[str, Any]:
         little = {"cpuRequest": 0.05}
