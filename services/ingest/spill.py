@@ -61,17 +61,17 @@ def spill(
         return _spill_task(source, drop, tasks[number], _TaskWriter(number, folder, take), shown, is_erased)
 
     with ThreadPoolExecutor(settings.workers) as pool:
-        parts = list(pool.map(spill_one, range(len(tasks))))
+        done = list(pool.map(spill_one, range(len(tasks))))
     source_rows = Counter({file.name: 0 for file in drop.files})
-    for part in parts:
-        source_rows.update(part.source_rows)  # a sum of counters forgets files without rows
+    for task in done:
+        source_rows.update(task.source_rows)  # a sum of counters forgets files without rows
     return Spilled(
-        runs=tuple(run for part in parts for run in part.runs),
-        quarantine=tuple(path for part in parts for path in part.quarantine),
+        runs=tuple(run for task in done for run in task.runs),
+        quarantine=tuple(path for task in done for path in task.quarantine),
         source_rows=source_rows,
-        unusable_eventdates=sum(part.unusable_eventdates for part in parts),
-        faults=tuple(dict.fromkeys(fault for part in parts for fault in part.faults)),
-        erased=sum(part.erased for part in parts),
+        unusable_eventdates=sum(task.unusable_eventdates for task in done),
+        faults=tuple(dict.fromkeys(fault for task in done for fault in task.faults)),
+        erased=sum(task.erased for task in done),
     )
 
 
