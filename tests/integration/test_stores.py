@@ -186,12 +186,12 @@ def test_a_week_that_is_bad_does_not_stop_the_others(golden: Golden, bucket: Buc
 def test_a_run_that_is_killed_half_way_is_finished_by_the_next(
     bucket: Bucket, start: Start, tmp_path: Path, stage: str, remote: bool
 ) -> None:
-    """Killed when the first of its 80 files is there: it stands still while we look, however slow looking is."""
+    """Killed when the first of its 80 files is there: from its start on it stands still whenever we look."""
     source, lake = tmp_path / "source", f"{bucket.url}/lake" if remote else str(tmp_path / "lake")
     pns: list[str | None] = [f"P{n:03}" for n in range(80)]
     write_weeks(source, (WEEK,), pns)
     prefix = f"{'raw' if stage == 'ingest' else 'clean'}/event_log/week={WEEK}/"
-    claim, manifest = (f"_control/{stage}/week={WEEK}/{name}.json" for name in ("claim", "manifest"))
+    manifest = f"_control/{stage}/week={WEEK}/manifest.json"
     if stage == "clean":
         finished(start("ingest", "--json", "--source", str(source), "--lake", lake, "--week", WEEK))
     arguments = ("--json", "--lake", lake, "--week", WEEK, *(("--source", str(source)) if stage == "ingest" else ()))
@@ -203,10 +203,6 @@ def test_a_run_that_is_killed_half_way_is_finished_by_the_next(
         return [str(path) for path in folder.rglob("*.parquet")] if folder.is_dir() else [""] * folder.is_file()
 
     victim = start(stage, *arguments)
-    while not present(claim):
-        assert victim.poll() is None, victim.communicate()[1]
-        time.sleep(0.002)
-    victim.send_signal(signal.SIGSTOP)
     while not present(prefix):
         victim.send_signal(signal.SIGCONT)
         time.sleep(0.01)
