@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import pytest
 
-from services.cli import main
+from services.cli.app import main
 from tests.alerts import drops
 from tests.alerts.pipeline import Pipeline
 from tests.alerts.stand import Stand, stand

@@ -22,16 +22,16 @@ NOBODY = 65534
 # The interpreter and its library may lie where only their owner can read: all of it is used once before the change.
 _AS_NOBODY = """
 import os, sys
-from services import cli
+from services.cli import app
 warm, arguments = sys.argv[1], sys.argv[2:]
 for command in (["--version"], ["run", "--quiet", "--source", warm, "--lake", warm + "/lake"]):
     try:
-        cli.main(command)
+        app.main(command)
     except SystemExit:
         pass
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 print("---"); print("---", file=sys.stderr); sys.stdout.flush()
-cli.main(arguments)
+app.main(arguments)
 """
 
 

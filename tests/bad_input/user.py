@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 import structlog
 
-from services import cli
+from services.cli import app
 from tests.drops import WEEK, Chain
 
 _NOT_DATA = re.compile(r"_control/(.*/)?(claim\.json|lock)|_control/tmp/[0-9a-f]{64}")
@@ -65,7 +65,7 @@ class User:
         self._capture.readouterr()
         code = 0
         try:
-            cli.main(arguments)
+            app.main(arguments)
         except SystemExit as ended:
             code = int(ended.code or 0)
         finally:
@@ -84,7 +84,7 @@ class User:
 def in_a_process(*arguments: str, variables: Mapping[str, str] | None = None, **how: Any) -> Seen:
     """`eventlog` in a process of its own, perhaps another user's."""
     done = subprocess.run(
-        [sys.executable, "-c", "from services.cli import main; main()", *arguments],
+        [sys.executable, "-c", "from services.cli.app import main; main()", *arguments],
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **(variables or {})},

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 import structlog
 
-from services.cli import app, main
+from services.cli.app import app, main
 from services.contracts import layout
 from tests.drops import NEXT_WEEK, WEEK, ev, row, table
 

@@ -6,7 +6,7 @@ import shutil
 import pytest
 import structlog
 
-from services.cli import main
+from services.cli.app import main
 from services.contracts import layout
 from services.control.report.mend import reports_naming
 from services.lake.erasures import record_erasure

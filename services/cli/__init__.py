@@ -1,0 +1,1 @@
+"""The `eventlog` command, the only part that knows all others."""
