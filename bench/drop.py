@@ -12,16 +12,20 @@ from typing import Literal
 
 import duckdb
 
-Shape = Literal["balanced", "skewed", "many"]
-SHAPES: tuple[Shape, ...] = ("balanced", "skewed", "many")
+Shape = Literal["balanced", "skewed", "many", "scattered"]
+SHAPES: tuple[Shape, ...] = ("balanced", "skewed", "many", "scattered")
 
 _RUN = 14
 """One row in so many is a re-send of an earlier one."""
 _ROWS_PER_DEVICE = 200
+_FEW, _SCATTERED = 8, 2000
+"""Files of a drop, and of a scattered one."""
+_BALANCED_PN = "'P' || hash(device, 21) % 14"
 _PNS: dict[Shape, str] = {
-    "balanced": "'P' || hash(device, 21) % 14",
+    "balanced": _BALANCED_PN,
     "skewed": "CASE WHEN hash(device, 22) % 100 < 80 THEN 'P0' ELSE 'P' || 1 + hash(device, 21) % 13 END",
     "many": "'P' || device % 1999",
+    "scattered": _BALANCED_PN,
 }
 """The product of a device: one of 14, 80 % of all rows in one of 14, or one of 1,999, which with UNKNOWN are 2,000."""
 
@@ -106,9 +110,10 @@ class Drop:
     kept_rows: int
 
 
-def make_drop(folder: Path, rows: int, shape: Shape = "balanced", files: int = 8, week: str = "2024-05-10") -> Drop:
+def make_drop(folder: Path, rows: int, shape: Shape = "balanced", week: str = "2024-05-10") -> Drop:
     """The drop of so many rows; one that is there is taken as it is."""
     source = folder / f"{shape}-{rows}"
+    files = _SCATTERED if shape == "scattered" else _FEW
     facts = source / "drop.json"
     if not facts.exists():
         (source / week).mkdir(parents=True, exist_ok=True)
@@ -116,7 +121,7 @@ def make_drop(folder: Path, rows: int, shape: Shape = "balanced", files: int = 8
             devices = max(rows // _ROWS_PER_DEVICE, 2000)
             start = int(duckdb.execute(f"SELECT epoch_us(DATE '{week}')").fetchall()[0][0])
             for file in range(files):
-                part = source / week / f"part-{file:03}.parquet"
+                part = source / week / f"part-{file:04}.parquet"
                 numbers = {"first": rows * file // files, "end": rows * (file + 1) // files}
                 database.execute(
                     f"COPY ({_sql(_ROWS.replace('PN', _PNS[shape], 1), start, devices, **numbers)}) "

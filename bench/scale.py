@@ -77,7 +77,10 @@ def _page(facts: dict[str, str], kernel: str, first_line: float, points: Sequenc
         f"| kernel | {kernel} |",
         f"| start of `python -m services.clean` to its first log line | {first_line:.2f} s |",
     ]
-    lines += ["", "Balanced: 14 pn. Skewed: one pn holds 80 % of the rows. Many: 2,000 pn."]
+    lines += [
+        "",
+        "Balanced: 14 pn, 8 files. Skewed: one pn has 80 % of the rows. Many: 2,000 pn. Scattered: 2,000 files.",
+    ]
     lines += ["Within: what a stage may hold, its file cache included; the peak is without.\n"]
     heads = ["shape", "rows", "workers", "within", *(f"{stage}, s" for stage in STAGES), "all, s", "million rows/s"]
     heads += ["CPU, s", "peak, MiB", "kept rows"]
@@ -136,7 +139,7 @@ def _parser() -> argparse.ArgumentParser:
     sizes = [1_000_000, SMALL, 12_000_000, _LARGEST]
     option = parser.add_argument
     option("--rows", type=int, nargs="+", default=sizes, help="of the balanced drops")
-    option("--shape-rows", type=int, nargs="*", default=[SMALL], help="of the skewed drops and those of 2,000 pn")
+    option("--shape-rows", type=int, nargs="*", default=[SMALL], help="of the drops of other shapes")
     option("--tight-rows", type=int, nargs="*", default=[12_000_000], help=f"within {_gib(_TIGHT)}, all workers")
     option("--workers", type=int, nargs="+", default=[1, 2])
     option("--kernel", choices=["native", "python"], default="native")
