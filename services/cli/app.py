@@ -289,7 +289,3 @@ def _show_version(*, shown: bool) -> None:
 def _one_line(message: str) -> str:
     text = " ".join(message.split())
     return text if text.endswith((".", "?", "!")) else text + "."
-
-
-if __name__ == "__main__":
-    main()

@@ -84,7 +84,7 @@ class User:
 def in_a_process(*arguments: str, variables: Mapping[str, str] | None = None, **how: Any) -> Seen:
     """`eventlog` in a process of its own, perhaps another user's."""
     done = subprocess.run(
-        [sys.executable, "-c", "from services.cli.app import main; main()", *arguments],
+        [sys.executable, "-m", "services.cli", *arguments],
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **(variables or {})},

@@ -84,7 +84,7 @@ def _finish(place: Place, variables: Mapping[str, str]) -> None:
 
 def _start(place: Place, variables: Mapping[str, str]) -> subprocess.Popen[str]:
     """All three stages in one process."""
-    door = [sys.executable, "-c", "from services.cli.app import main; main()", "run"]
+    door = [sys.executable, "-m", "services.cli", "run"]
     command = [*door, "--source", place.source, "--lake", place.lake, "--week", WEEK]
     return subprocess.Popen(
         command, env=environment(variables), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -37,7 +37,7 @@ def start(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
 
     def started(*arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-c", "from services.cli.app import main; main()", *arguments],
+            [sys.executable, "-m", "services.cli", *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
