@@ -14,8 +14,8 @@ from services.contracts.tables import CLEAN
 from services.lake.parquet import FileWriter, LocalFile, audit, group_bytes
 from services.lake.take import Take
 
-_WAITING = 3
-"""Appends that may wait in a lane: encoding is the slowest step, and what waits is held in memory."""
+_WAITING_BYTES = 144 * 1024**2
+"""What may wait to be encoded, which is the slowest step: three chunks of whole devices, or parts of one large device."""
 
 
 class PartitionWriters:
@@ -26,24 +26,30 @@ class PartitionWriters:
         self._group = group_bytes(len(pns))
         self._writers = {pn: self._open(layout.partition_key("clean", week, pn)) for pn in pns}
         self._lanes = [ThreadPoolExecutor(1) for _ in range(lanes)]
-        self._waiting: list[deque[Future[None]]] = [deque() for _ in self._lanes]
+        self._waiting: deque[tuple[Future[None], int]] = deque()
+        """Appends and the bytes that each holds in memory, the oldest first."""
+        self._waiting_bytes = 0
         self._lane_of = {pn: place % lanes for place, pn in enumerate(pns)}
 
     def append(self, pn: str, rows: pa.Table, places: np.ndarray) -> None:
-        """Add the rows at these places, which follow the partition's earlier ones; waits while its lane is behind."""
-        lane = self._lane_of[pn]
-        waiting = self._waiting[lane]
-        while len(waiting) >= _WAITING * max(1, len(self._lane_of) // len(self._lanes)):
-            waiting.popleft().result()
-        waiting.append(self._lanes[lane].submit(self._writers[pn].append, rows, places))
+        """Add the rows at these places, which follow the partition's earlier ones; waits while too much waits."""
+        size = rows.nbytes
+        while self._waiting and self._waiting_bytes + size > _WAITING_BYTES:
+            self._wait()
+        self._waiting.append((self._lanes[self._lane_of[pn]].submit(self._writers[pn].append, rows, places), size))
+        self._waiting_bytes += size
 
     def close(self) -> dict[str, LocalFile]:
         """Finish and audit every file; by key."""
-        for waiting in self._waiting:
-            while waiting:
-                waiting.popleft().result()
+        while self._waiting:
+            self._wait()
         done = {pn: self._lanes[self._lane_of[pn]].submit(self._finish, pn) for pn in self._writers}
         return {layout.partition_key("clean", self._week, pn): future.result() for pn, future in done.items()}
+
+    def _wait(self) -> None:
+        future, size = self._waiting.popleft()
+        future.result()
+        self._waiting_bytes -= size
 
     def empty(self, key: str) -> LocalFile:
         """The file without rows for a partition that the week no longer has."""

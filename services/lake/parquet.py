@@ -110,10 +110,18 @@ class FileWriter:
             self._pending.append(part)
             if stop > len(ends):
                 self._pending_bytes += int(ends[-1] - done)
+                if start and places is None:
+                    self._pending[-1] = (self._own(part[0]), None)
                 break
             self._flush()
             start = stop
         self.rows += len(ends)
+
+    def _own(self, rows: pa.Table) -> pa.Table:
+        """The rows; a copy where they would hold a much larger table until their row group closes."""
+        if rows.nbytes < rows.get_total_buffer_size() * _OWN_BUFFERS:
+            return self._take(rows, np.arange(rows.num_rows))
+        return rows
 
     def _flush(self) -> None:
         if not self._pending:

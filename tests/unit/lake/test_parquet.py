@@ -114,6 +114,16 @@ def test_a_table_is_not_held_for_what_lies_beside_it(tmp_path):
         assert writer.close().rows == 500
 
 
+@pytest.mark.parametrize("places", [None, np.arange(2100)], ids=["whole", "in an order"])
+def test_a_table_of_several_row_groups_is_not_held_for_what_is_left_of_it(tmp_path, places):
+    writer = FileWriter(tmp_path / "file", SCHEMA, generation=1, order=("service_tag",), group=10_000_000)
+    before = pa.total_allocated_bytes()
+    with writer:
+        writer.append(rows_of(["x" * 10_000] * 2100), places)
+        assert pa.total_allocated_bytes() - before < 4_000_000
+        assert writer.close().rows == 2100
+
+
 def test_rows_without_text_close_row_groups_too(tmp_path):
     file = write(tmp_path / "file", [rows_of([None] * 10)], group=256)
     assert pq.read_metadata(file.path).num_row_groups == 3
