@@ -1,6 +1,7 @@
 """What a drop's files may look like: which columns, of which types, under which names in raw."""
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import pairwise
 
 import pyarrow as pa
 import pyarrow.types as pat
@@ -33,6 +34,8 @@ def schema_faults(file: str, schema: pa.Schema) -> list[Fault]:
                 Fault(file, field.name, f"differs from column {seen[name.lower()]} only in case, or not at all")
             )
         seen[name.lower()] = field.name
+        if repeated := _repeated_field(field.type):
+            faults.append(Fault(file, field.name, f"has a struct with two fields named {repeated}"))
         if field.name in _ACCEPTED and not pat.is_null(field.type):
             accepts, words = _ACCEPTED[field.name]
             if not accepts(plain(field.type)):
@@ -46,22 +49,42 @@ def raw_name(name: str) -> str:
 
 
 def plain(type_: pa.DataType) -> pa.DataType:
-    """A type without its dictionary, and without views at any depth: Arrow cannot pick rows of those."""
-    return _without_views(type_.value_type if pat.is_dictionary(type_) else type_)
+    """A type without dictionaries, views and extensions at any depth, where every value may be null.
 
-
-def _without_views(type_: pa.DataType) -> pa.DataType:
+    Arrow cannot pick rows of views, and a file without the column has nulls for it.
+    """
+    if isinstance(type_, pa.BaseExtensionType):
+        return plain(type_.storage_type)
+    if pat.is_dictionary(type_):
+        return plain(type_.value_type)
     if pat.is_string_view(type_):
         return pa.string()
     if pat.is_binary_view(type_):
         return pa.binary()
     if pat.is_struct(type_):
-        return pa.struct([field.with_type(_without_views(field.type)) for field in type_])
+        return pa.struct([_plain_field(field) for field in type_])
     if pat.is_map(type_):
-        return pa.map_(_without_views(type_.key_type), _without_views(type_.item_type))
-    if pat.is_list(type_):
-        return pa.list_(type_.value_field.with_type(_without_views(type_.value_type)))
-    return type_
+        return pa.map_(plain(type_.key_type), plain(type_.item_type))
+    if pat.is_fixed_size_list(type_):
+        return pa.list_(_plain_field(type_.value_field), type_.list_size)
+    if pat.is_large_list(type_) or pat.is_large_list_view(type_):
+        return pa.large_list(_plain_field(type_.value_field))
+    return pa.list_(_plain_field(type_.value_field)) if is_list(type_) else type_
+
+
+def _plain_field(field: pa.Field) -> pa.Field:
+    return field.with_type(plain(field.type)).with_nullable(True)
+
+
+def is_list(type_: pa.DataType) -> bool:
+    """Any of the list forms; maps are none."""
+    return (
+        pat.is_list(type_)
+        or pat.is_large_list(type_)
+        or pat.is_fixed_size_list(type_)
+        or pat.is_list_view(type_)
+        or pat.is_large_list_view(type_)
+    )
 
 
 def is_text(type_: pa.DataType) -> bool:
@@ -117,6 +140,16 @@ def _close_match(name: str, names: Iterable[str]) -> str:
     return ""
 
 
+def _repeated_field(type_: pa.DataType) -> str | None:
+    """A name that two fields of a struct have, at any depth: which of them is meant, nobody can tell."""
+    children = [type_.field(place) for place in range(type_.num_fields)]
+    if pat.is_struct(type_):
+        names = sorted(field.name for field in children)
+        if again := next((one for one, other in pairwise(names) if one == other), None):
+            return again
+    return next(filter(None, (_repeated_field(field.type) for field in children)), None)
+
+
 def _number_or_time(type_: pa.DataType) -> bool:
     return pat.is_integer(type_) or pat.is_floating(type_) or pat.is_timestamp(type_)
 
@@ -128,7 +161,7 @@ def _is_json_like(type_: pa.DataType) -> bool:
         return all(_is_json_like(field.type) for field in type_)
     if pat.is_map(type_):
         return is_text(plain(type_.key_type)) and _is_json_like(type_.item_type)
-    if pat.is_list(type_) or pat.is_large_list(type_) or pat.is_fixed_size_list(type_):
+    if is_list(type_):
         return _is_json_like(type_.value_type)
     return is_text(type_) or pat.is_boolean(type_) or pat.is_null(type_) or pat.is_date(type_) or _number_or_time(type_)
 

@@ -10,6 +10,8 @@ _BATCH_BYTES = 8 * 1024**2
 _MOST_ROWS, _LEAST_ROWS = 16_384, 16
 _HEADER_BYTES = 64
 """More than the numbers at the beginning of a page's header take."""
+_FIELD_BYTES = 8
+"""Of a field in JSON beside its name: quotes, colon, comma and a short value."""
 _TEXTS = ("BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY")
 
 
@@ -26,7 +28,10 @@ def batches(handle: pa.NativeFile, reader: pq.ParquetFile, groups: list[int]) ->
 def _rows_at_once(handle: pa.NativeFile, group: pq.RowGroupMetaData) -> int:
     """A power of two, so that few groups of a file differ."""
     columns = [group.column(place) for place in range(group.num_columns)]
-    size = sum(max(column.total_uncompressed_size, _repeated_bytes(handle, column)) for column in columns)
+    size = sum(
+        max(column.total_uncompressed_size, _repeated_bytes(handle, column), _nested_bytes(column))
+        for column in columns
+    )
     fitting = _BATCH_BYTES * max(group.num_rows, 1) // max(size, 1)
     return 1 << min(_MOST_ROWS, max(_LEAST_ROWS, fitting)).bit_length() - 1
 
@@ -38,6 +43,12 @@ def _repeated_bytes(handle: pa.NativeFile, column: pq.ColumnChunkMetaData) -> in
     start = min(offset for offset in (column.dictionary_page_offset, column.data_page_offset) if offset is not None)
     size, values = dictionary_size(handle.read_at(_HEADER_BYTES, start))
     return column.num_values * size // max(values, 1)
+
+
+def _nested_bytes(column: pq.ColumnChunkMetaData) -> int:
+    """What a field of a struct takes as JSON, at least: its name with every value, however well it is packed."""
+    name = column.path_in_schema.rpartition(".")[2]
+    return column.num_values * (len(name) + _FIELD_BYTES) if name != column.path_in_schema else 0
 
 
 def dictionary_size(header: bytes) -> tuple[int, int]:

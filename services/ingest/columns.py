@@ -11,15 +11,10 @@ import pyarrow.types as pat
 from services.contracts.source import is_binary, is_text, plain
 from services.contracts.text import WHITE_SPACE
 from services.ingest.json_text import json_column
+from services.ingest.nested import decoded, with_leaves
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
 _INT64_MAX = 2**63 - 1
-
-
-def decoded(column: pa.Array) -> pa.Array:
-    """A column without its dictionary and without views."""
-    column = column.dictionary_decode() if pat.is_dictionary(column.type) else column
-    return column if column.type == (kind := plain(column.type)) else column.cast(kind)
 
 
 def text(column: pa.Array) -> pa.Array:
@@ -80,11 +75,16 @@ def ts_text(column: pa.Array) -> pa.Array:
 
 
 def time_text(column: pa.Array) -> pa.Array:
-    """Timestamps and dates → `YYYY-MM-DDTHH:MM:SS[.f]Z`, f without trailing zeros; no zone = UTC."""
+    """Timestamps and dates → `YYYY-MM-DDTHH:MM:SS[.f]Z`, f without trailing zeros; no zone = UTC.
+
+    Null beyond the years ±32767, which is what an exported "infinity" is: Arrow writes an error instead of a text.
+    """
     if pat.is_date(column.type):
         column = column.cast(pa.date32()).cast(pa.timestamp("s"))
     naive = column.cast(pa.int64()).cast(pa.timestamp(column.type.unit))
-    written = pc.replace_substring(naive.cast(pa.string()), " ", "T", max_replacements=1)
+    written = naive.cast(pa.string())
+    written = pc.if_else(pc.starts_with(written, "<"), None, written)
+    written = pc.replace_substring(written, " ", "T", max_replacements=1)
     short = pc.replace_substring_regex(written, r"(\.[0-9]*?)0+$", r"\1")
     return pc.binary_join_element_wise(pc.replace_substring_regex(short, r"\.$", ""), "Z", "")
 
@@ -116,31 +116,20 @@ def extra_column(column: pa.Array, type_: pa.DataType, *, as_json: bool) -> pa.A
 
 
 def with_text_times(column: pa.Array) -> pa.Array:
-    """The same nested values with every time in them written as text."""
-    column = decoded(column)
-    if column.offset:  # Arrow does not put a slice of nested values together again
-        column = column.take(pa.array(np.arange(len(column))))
+    """The same values, at any depth, with times as text and durations as numbers.
+
+    What is left Python can hold: it has no nanoseconds, no year 10000, and not every time zone.
+    """
+    return with_leaves(column, _text_time)
+
+
+def _text_time(column: pa.Array) -> pa.Array:
     type_ = column.type
-    mask = column.is_null() if column.null_count else None
-    if pat.is_struct(type_):
-        children = [with_text_times(child) for child in column.flatten()]
-        return pa.StructArray.from_arrays(children, names=[field.name for field in type_], mask=mask)
-    if pat.is_map(type_):
-        keys, items = text(column.keys), with_text_times(column.items)
-        return pa.MapArray.from_arrays(_offsets(column), keys, items, mask=mask)
-    if pat.is_list(type_) or pat.is_large_list(type_) or pat.is_fixed_size_list(type_):
-        # Arrow's cast of one list type to another loses values of type null.
-        return pa.ListArray.from_arrays(_offsets(column), with_text_times(column.values), mask=mask)
     if pat.is_timestamp(type_) or pat.is_date(type_):
         return time_text(column)
-    return column
-
-
-def _offsets(column: pa.Array) -> pa.Array:
-    """Where the values of each list or map begin, and where the last ends."""
-    if pat.is_fixed_size_list(column.type):
-        return pa.array(np.arange(len(column) + 1) * column.type.list_size, pa.int32())
-    return column.offsets.cast(pa.int32())
+    if pat.is_time(type_):
+        return column.cast(pa.string())
+    return column.cast(pa.int64()) if pat.is_duration(type_) else decoded(column)
 
 
 def _reinterpreted(column: pa.Array, type_: pa.DataType) -> pa.Array:

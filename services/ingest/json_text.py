@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pat
 
-from services.contracts.source import is_text
+from services.contracts.source import is_list, is_text
+from services.ingest.nested import list_parts, map_parts
 
 _OPTIONS = orjson.OPT_SORT_KEYS
 _ESCAPED = r'[\x00-\x1f"\\]'
@@ -26,10 +27,11 @@ def json_column(column: pa.Array) -> pa.Array:
         return _objects(column)
     if pat.is_map(type_):
         return _maps(column)
-    if pat.is_list(type_):
-        items = pc.fill_null(json_column(column.values), "null")
+    if is_list(type_):
+        offsets, values = list_parts(column)
         mask = column.is_null() if column.null_count else None
-        return _enclosed("[", pc.binary_join(pa.ListArray.from_arrays(column.offsets, items, mask=mask), ","), "]")
+        items = pa.ListArray.from_arrays(offsets, pc.fill_null(json_column(values), "null"), mask=mask)
+        return _enclosed("[", pc.binary_join(items, ","), "]")
     if pat.is_integer(type_) or pat.is_boolean(type_):
         return column.cast(pa.string())
     if is_text(type_):
@@ -73,10 +75,11 @@ def _objects(column: pa.StructArray) -> pa.Array:
 
 def _maps(column: pa.MapArray) -> pa.Array:
     """Maps as JSON objects; the last of equal keys wins."""
-    keys, names = column.keys.to_pylist(), json_column(column.keys).to_pylist()
-    items = pc.fill_null(json_column(column.items), "null").to_pylist()
+    offsets, all_keys, all_items = map_parts(column)
+    keys, names = all_keys.to_pylist(), json_column(all_keys).to_pylist()
+    items = pc.fill_null(json_column(all_items), "null").to_pylist()
     objects = []
-    for start, stop in pairwise(column.offsets.to_pylist()):
+    for start, stop in pairwise(offsets.to_pylist()):
         fields = {keys[place]: f"{names[place]}:{items[place]}" for place in range(start, stop)}
         objects.append("{" + ",".join(fields[key] for key in sorted(fields)) + "}")
     return pc.if_else(column.is_valid(), pa.array(objects, pa.string()), None)

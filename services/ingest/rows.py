@@ -9,10 +9,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from services.contracts import layout
-from services.contracts.source import ExtraColumns, is_binary, raw_name
+from services.contracts.source import ExtraColumns, is_binary, is_text, plain, raw_name
 from services.contracts.tables import QUARANTINE, raw_schema
-from services.ingest.columns import Trimmer, decoded, ev_text, eventdate_ns, extra_column, pn_text, text, ts_text
+from services.ingest.columns import (
+    Trimmer,
+    ev_text,
+    eventdate_ns,
+    extra_column,
+    pn_text,
+    text,
+    ts_text,
+    with_text_times,
+)
 from services.ingest.json_text import row_text
+from services.ingest.nested import decoded
 from services.lake.device_rows import rows_of, without_devices
 from services.lake.erasures import IsErased
 
@@ -129,7 +139,7 @@ def _without_broken_dictionaries(batch: pa.RecordBatch) -> tuple[pa.RecordBatch,
     broken: dict[int, str] = {}
     columns = {name: _without_view(batch[name]) for name in batch.schema.names}
     for name, column in columns.items():
-        judged = ev_text(column) if name == "ev" and is_binary(column.type) else column
+        judged = ev_text(column) if name == "ev" and is_binary(plain(column.type)) else column
         if not _is_valid(judged):
             columns[name] = decoded(column)
             for row in _broken_rows(decoded(judged), 0):
@@ -146,11 +156,22 @@ def _broken_rows(column: pa.Array, first: int) -> list[int]:
     """Rows of a part of a column that are not valid, found by halves: they are few."""
     if _is_valid(column):
         return []
+    if is_text(column.type):
+        binary = pa.large_binary() if pa.types.is_large_string(column.type) else pa.binary()
+        return [first + place for place, value in enumerate(column.cast(binary).to_pylist()) if not _is_utf8(value)]
     if len(column) == 1:
         return [first]
     # Taken, not sliced: the validation of nested values looks beyond a slice.
     halves = np.array_split(np.arange(len(column)), 2)
     return [row for half in halves for row in _broken_rows(column.take(pa.array(half)), first + int(half[0]))]
+
+
+def _is_utf8(content: bytes | None) -> bool:
+    try:
+        (content or b"").decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _is_valid(column: pa.Array) -> bool:
@@ -164,7 +185,7 @@ def _is_valid(column: pa.Array) -> bool:
 def _refused(batch: pa.RecordBatch, numbers: pa.Array, file: str, reason: str, rows: dict[int, str]) -> pa.Table:
     """Quarantine rows; `rows` maps a row of the batch to the column at fault."""
     places = pa.array(sorted(rows), pa.int64())
-    taken = {name: _readable(decoded(batch[name]).take(places)) for name in batch.schema.names}
+    taken = {name: _readable(with_text_times(decoded(batch[name]).take(places))) for name in batch.schema.names}
     texts = [row_text({name: values[i] for name, values in taken.items()}) for i in range(len(places))]
     return pa.table(
         [

@@ -155,13 +155,14 @@ class _TaskWriter:
 
     def __init__(self, number: int, folder: Path, take: Take) -> None:
         self._number, self._folder, self._take = number, folder, take
-        self._pending: list[Rows] = []
+        self._pending: list[tuple[pa.Table, np.ndarray]] = []
+        """Rows, and the places of those that are kept."""
         self._pending_bytes = 0
         self._runs: list[Run] = []
         self._quarantine: list[Path] = []
 
     def add(self, rows: Rows) -> None:
-        self._pending.append(rows)
+        self._pending.append((rows.converted, rows.kept))
         self._pending_bytes += rows.converted.nbytes
         if self._pending_bytes >= RUN_BYTES:
             self._flush()
@@ -172,9 +173,9 @@ class _TaskWriter:
             self._quarantine.append(path)
 
     def _flush(self) -> None:
-        rows = pa.concat_tables([part.converted for part in self._pending])
-        starts = np.cumsum([0, *(len(part.converted) for part in self._pending)])
-        kept = np.concatenate([part.kept + start for part, start in zip(self._pending, starts, strict=False)])
+        rows = pa.concat_tables([part for part, _ in self._pending])
+        starts = np.cumsum([0, *(len(part) for part, _ in self._pending)])
+        kept = np.concatenate([places + start for (_, places), start in zip(self._pending, starts, strict=False)])
         self._pending, self._pending_bytes = [], 0
         if len(kept):
             path = self._folder / f"{self._number}-{len(self._runs)}.run"

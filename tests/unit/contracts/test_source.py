@@ -94,6 +94,14 @@ def test_every_fault_is_named_at_once_with_the_name_that_may_be_meant():
     ]
 
 
+@pytest.mark.parametrize("column", ["ev", "other"])
+def test_a_struct_with_two_fields_of_one_name_is_a_fault(column):
+    twice = pa.struct([("a", pa.int8()), ("b", pa.int8()), ("a", pa.string())])
+    assert faults_of(**{column: pa.list_(twice) if column == "other" else twice}) == [
+        (column, "has a struct with two fields named a")
+    ]
+
+
 @pytest.mark.parametrize("names", [("A", "a"), ("a", "a"), ("week", "source_Week"), ("ev", "EV")])
 def test_columns_that_differ_only_in_case_are_a_fault(names):
     fields = [pa.field(name, kind) for name, kind in GOOD.items() if name not in names] + [
@@ -164,6 +172,11 @@ def test_extra_columns_that_differ_only_in_case_across_files_are_a_fault():
         (pa.list_(pa.struct([("a", pa.string_view())])), pa.list_(pa.struct([("a", pa.string())]))),
         (pa.map_(pa.string_view(), pa.binary_view()), pa.map_(pa.string(), pa.binary())),
         (pa.large_string(), pa.large_string()),
+        (pa.large_list(pa.dictionary(pa.int8(), pa.binary())), pa.large_list(pa.binary())),
+        (pa.list_view(pa.string_view()), pa.list_(pa.string())),
+        (pa.list_(pa.string_view(), 2), pa.list_(pa.string(), 2)),
+        (pa.json_(), pa.string()),
+        (pa.struct([pa.field("a", pa.int8(), nullable=False)]), pa.struct([("a", pa.int8())])),
     ],
 )
 def test_plain_types_have_neither_dictionary_nor_views(kind, expected):

@@ -43,6 +43,14 @@ def test_texts_that_are_repeated_count_by_their_size_in_memory(tmp_path, version
     assert max(batch.num_rows for batch in found) == 64
 
 
+def test_a_wide_struct_counts_by_the_names_of_its_fields(tmp_path):
+    fields = [f"a_field_with_a_long_name_{place}" for place in range(300)]
+    column = pa.array([dict.fromkeys(fields, 1)] * 2_000)
+    pq.write_table(pa.table({"x": column}), tmp_path / "file")
+    assert (tmp_path / "file").stat().st_size < 300_000
+    assert {batch.num_rows for batch in read(tmp_path / "file")[:-1]} == {512}
+
+
 def test_like_groups_are_read_together_and_others_apart(tmp_path):
     narrow, wide = ["x" * 10] * 300, [f"{n}{'y' * 200_000}" for n in range(40)]
     schema = pa.schema({"x": pa.string()})

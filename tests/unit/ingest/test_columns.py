@@ -216,6 +216,10 @@ def test_map_ev_is_an_object_and_the_last_of_equal_keys_wins():
     assert ev_text(column.slice(3)).to_pylist() == ['{"x":null}']
 
 
+def test_a_time_beyond_all_calendars_is_none():
+    assert ts_text(pa.array([LAST, -LAST, 0], pa.timestamp("us"))).to_pylist() == [None, None, "1970-01-01T00:00:00Z"]
+
+
 @pytest.mark.parametrize(
     ("values", "kind", "expected"),
     [
@@ -226,6 +230,10 @@ def test_map_ev_is_an_object_and_the_last_of_equal_keys_wins():
         ([b"\xff", None], pa.binary(), ['{"base64":"/w=="}', None]),
         ([TEN_S, None], pa.timestamp("s"), ['"2024-05-08T10:00:00Z"', None]),
         ([[1, None], None], pa.list_(pa.int8()), ["[1,null]", None]),
+        ([[1, None], None], pa.list_(pa.int8(), 2), ["[1,null]", None]),
+        ([[1, None], None, []], pa.large_list_view(pa.int8()), ["[1,null]", None, "[]"]),
+        ([1, None], pa.duration("ns"), ["1", None]),
+        ([1, None], pa.time64("ns"), ['"00:00:00.000000001"', None]),
         ([None, None], pa.null(), [None, None]),
     ],
 )
@@ -241,7 +249,14 @@ def test_columns_of_disagreeing_types_become_json_text(values, kind, expected):
         (pa.array(["a", None], pa.string_view()), pa.string()),
         (pa.array(["a", None]).dictionary_encode(), pa.string()),
         (pa.array([["a"], None], pa.list_(pa.string_view())), pa.list_(pa.string())),
+        (pa.array([["a"], None], pa.large_list(pa.string_view())), pa.large_list(pa.string())),
+        (pa.array([["a"], None], pa.list_(pa.string_view(), 1)), pa.list_(pa.string(), 1)),
+        (pa.array([["a"], None, [], ["b", None]], pa.list_view(pa.string())), pa.list_(pa.string())),
+        (pa.array([["a"], None, ["b"]], pa.large_list_view(pa.string_view())).slice(1), pa.large_list(pa.string())),
+        (pa.array([[("a", "b")], None], pa.map_(pa.string_view(), pa.string())), pa.map_(pa.string(), pa.string())),
         (pa.nulls(2), pa.int64()),
+        (pa.nulls(2), pa.struct([("a", pa.int64())])),
+        (pa.nulls(2), pa.list_(pa.int64(), 2)),
     ],
 )
 def test_columns_of_one_type_stay_as_they_are(column, kind):

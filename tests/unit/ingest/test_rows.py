@@ -101,9 +101,10 @@ def test_a_string_that_is_no_utf8_is_refused_first_of_all(column, form):
     assert json.loads(refused["row"])[column] == {"base64": "/3g="}
 
 
-@pytest.mark.parametrize("form", [pa.binary(), pa.large_binary(), pa.binary_view()], ids=str)
+@pytest.mark.parametrize("form", [pa.binary(), pa.large_binary(), pa.binary_view(), None], ids=str)
 def test_binary_ev_is_judged_as_the_text_that_it_becomes(form):
-    batch = with_column(table(row(), row()), "ev", pa.array([b'{"a":1}', b"\xff"], form))
+    values = pa.array([b'{"a":1}', b"\xff"], form or pa.binary())
+    batch = with_column(table(row(), row()), "ev", values if form else values.dictionary_encode())
     assert reasons(batch) == [(1, "bad_utf8")]
     assert judged(batch).raw["ev"].to_pylist() == ['{"a":1}']
 
@@ -135,6 +136,47 @@ def test_quarantine_keeps_every_source_column_in_the_order_of_the_rows():
         {**row(pn="..", ts=None), "blob": None},
         {**row("", cat=None), "blob": {"base64": "YQ=="}},
     ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "expected"),
+    [
+        (pa.timestamp("ns"), 1, "1970-01-01T00:00:00.000000001Z"),
+        (pa.timestamp("s"), 400_000_000_000, "14645-06-30T15:06:40Z"),
+        (pa.timestamp("us", "No/Such_Zone"), 0, "1970-01-01T00:00:00Z"),
+        (pa.timestamp("us"), 2**63 - 1, None),
+        (pa.time64("ns"), 1, "00:00:00.000000001"),
+        (pa.duration("ns"), 1, 1),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("deep", [False, True], ids=["flat", "deep"])
+def test_quarantine_takes_times_that_python_cannot_hold(kind, value, expected, deep):
+    column = pa.array([value, 0], pa.int64()).cast(kind)
+    if deep:
+        column = pa.StructArray.from_arrays([column, broken(b"\xff", b"ok")], ["t", "s"])
+    (refused,) = judged(with_column(table(row(None), row()), "extra", column)).quarantined.to_pylist()
+    found = json.loads(refused["row"])["extra"]
+    assert found == ({"t": expected, "s": {"base64": "/w=="}} if deep else expected)
+
+
+@pytest.mark.parametrize(
+    "broken_column",
+    [
+        pa.StructArray.from_arrays(
+            [pa.DictionaryArray.from_arrays(pa.array([1, 0, None], pa.int8()), broken(b"ok", b"\xff"))], ["s"]
+        ),
+        pa.ListArray.from_arrays([0, 1, 2, 2], broken(b"\xff", b"ok")),
+        pa.ListViewArray.from_arrays([1, 0, 0], [1, 1, 0], broken(b"ok", b"\xff")),
+        pa.FixedSizeListArray.from_arrays(broken(b"\xff", b"ok", b"ok"), 1),
+        pa.ExtensionArray.from_storage(pa.json_(pa.string()), broken(b"\xff", b"1", b"2")),
+    ],
+    ids=lambda column: str(column.type),
+)
+def test_one_broken_string_refuses_its_row_alone(broken_column):
+    batch = with_column(table(row(), row(), row()), "extra", broken_column)
+    assert reasons(batch) == [(0, "bad_utf8")]
+    assert judged(batch).raw["extra"].validate(full=True) is None
 
 
 def test_raw_keeps_other_columns_and_renames_those_of_the_lake():
