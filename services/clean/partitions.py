@@ -15,7 +15,7 @@ from services.lake.parquet import FileWriter, LocalFile, audit, group_bytes
 from services.lake.take import Take
 
 _WAITING_BYTES = 144 * 1024**2
-"""What may wait to be encoded, which is the slowest step: three chunks of whole devices, or parts of one large device."""
+"""What may wait to be encoded, which is the slowest step: three chunks of whole devices, or parts of a large one."""
 
 
 class PartitionWriters:

@@ -57,10 +57,12 @@ def plain(type_: pa.DataType) -> pa.DataType:
         return plain(type_.storage_type)
     if pat.is_dictionary(type_):
         return plain(type_.value_type)
-    if pat.is_string_view(type_):
-        return pa.string()
-    if pat.is_binary_view(type_):
-        return pa.binary()
+    if pat.is_nested(type_):
+        return _plain_nested(type_)
+    return pa.string() if pat.is_string_view(type_) else pa.binary() if pat.is_binary_view(type_) else type_
+
+
+def _plain_nested(type_: pa.DataType) -> pa.DataType:
     if pat.is_struct(type_):
         return pa.struct([_plain_field(field) for field in type_])
     if pat.is_map(type_):

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pat
 
-from services.contracts.source import is_list, plain
+from services.contracts.source import plain
 
 Leaf = Callable[[pa.Array], pa.Array]
 
@@ -25,6 +25,11 @@ def with_leaves(column: pa.Array, change: Leaf) -> pa.Array:
         return with_leaves(column.storage, change)
     if pat.is_dictionary(type_):
         return with_leaves(column.dictionary, change).take(column.indices)
+    return _nested_with_leaves(column, change) if pat.is_nested(type_) else change(column)
+
+
+def _nested_with_leaves(column: pa.Array, change: Leaf) -> pa.Array:
+    type_ = column.type
     mask = column.is_null() if column.null_count else None
     if pat.is_struct(type_):
         children = [with_leaves(child, change) for child in column.flatten()]
@@ -35,16 +40,18 @@ def with_leaves(column: pa.Array, change: Leaf) -> pa.Array:
     if pat.is_fixed_size_list(type_):
         values = column.values.slice(column.offset * type_.list_size, len(column) * type_.list_size)
         values = with_leaves(values, change)
-        of = pa.list_(type_.value_field.with_type(values.type).with_nullable(True), type_.list_size)
+        of = pa.list_(_nullable(type_.value_field, values.type), type_.list_size)
         return pa.FixedSizeListArray.from_arrays(values, type=of, mask=mask)
-    if is_list(type_):
-        offsets, values = list_parts(column)
-        values = with_leaves(values, change)
-        of = type_.value_field.with_type(values.type).with_nullable(True)
-        if pat.is_large_list(type_) or pat.is_large_list_view(type_):
-            return pa.LargeListArray.from_arrays(offsets.cast(pa.int64()), values, type=pa.large_list(of), mask=mask)
-        return pa.ListArray.from_arrays(offsets, values, type=pa.list_(of), mask=mask)
-    return change(column)
+    offsets, values = list_parts(column)
+    values = with_leaves(values, change)
+    field = _nullable(type_.value_field, values.type)
+    if pat.is_large_list(type_) or pat.is_large_list_view(type_):
+        return pa.LargeListArray.from_arrays(offsets.cast(pa.int64()), values, type=pa.large_list(field), mask=mask)
+    return pa.ListArray.from_arrays(offsets, values, type=pa.list_(field), mask=mask)
+
+
+def _nullable(field: pa.Field, type_: pa.DataType) -> pa.Field:
+    return field.with_type(type_).with_nullable(True)
 
 
 def list_parts(column: pa.Array) -> tuple[pa.Array, pa.Array]:
