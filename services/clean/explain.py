@@ -82,7 +82,8 @@ def explain(settings: Settings, lake: Store, service_tag: str) -> list[RawEvent]
     if not events:
         raise UsageError(
             f"{lake.url}: device {service_tag!r} has no raw event in "
-            f"{f'week {settings.week}' if settings.week != 'auto' else 'any week'}; tags are case-sensitive"
+            f"{f'week {settings.week}' if settings.week != 'auto' else 'any week'}; tags are case-sensitive, and "
+            "feature/event_log/device_features.parquet lists them"
         )
     return sorted(events, key=lambda event: (event.week, event.valid_timestamp or "~", event.identity))
 

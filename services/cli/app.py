@@ -20,7 +20,7 @@ app = typer.Typer(
     name="eventlog",
     help="Weekly drops of device event logs become trusted clean data and features per device.",
     no_args_is_help=True,
-    epilog="Every option is also a setting EVENTLOG_<NAME>; see `eventlog config show`. Start with `eventlog run`.",
+    epilog="Places and limits are settings too, EVENTLOG_…: see `eventlog config show`. Start with `eventlog run`.",
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -159,7 +159,7 @@ def accept(call: Call, *, reason: Annotated[str, typer.Option(help="Why, for who
 
 @command(app, "eventlog doctor", "eventlog doctor --lake s3://bucket/lake --json", settings=("lake",))
 def doctor(call: Call) -> int:
-    """Check a store before it is trusted: conditional writes, credentials, clock, room, Pushgateway."""
+    """Check a store before it is trusted: conditional writes, credentials, clock, room, foreign files, Pushgateway."""
     from services.control.doors import show_doctor
 
     return show_doctor(call.settings, as_json=call.as_json)
@@ -236,7 +236,7 @@ def sample(
     try:
         spec = SampleSpec(rows, tuple(name.strip() for name in weeks.split(",")), devices, seed, files)
         written = write_sample(spec, call.settings, answers)
-    except (ValueError, FileExistsError) as wrong:
+    except (ValueError, OSError) as wrong:
         raise UsageError(str(wrong)) from wrong
     emit_json({"source": call.settings.source, "files": written}) if call.as_json else emit(*written)
     return 0
@@ -251,7 +251,7 @@ def config_show(call: Call) -> int:
     if call.as_json:
         emit_json([setting._asdict() for setting in described])
         return 0
-    made = table(None, "setting", "value", "from", "meaning", left=("setting", "value", "from", "meaning"))
+    made = table(None, "setting", "value", "from", "meaning", left=("setting", "from"), prose=("value", "meaning"))
     for setting in described:
         made.add_row(setting.variable, setting.value, setting.origin, setting.meaning)
     emit(made)

@@ -189,7 +189,8 @@ In the manifests, the metrics (`eventlog_<figure>`) and the report; 0 where the 
 {_markdown(("figure", "is"), rows)}
 
 A published week is judged by these and by two more: rows in quarantine per source row, and `event_id_conflicts` per raw
-row. [monitoring.md](monitoring.md) says how, and lists the metrics and alerts."""
+row. [monitoring.md](monitoring.md) says how, and lists the metrics and alerts.
+"""
 
 
 def _manifest() -> str:

@@ -73,13 +73,14 @@ class Fault(NamedTuple):
 class BadFilesError(BadInputError):
     """Source files that cannot be taken, with every fault of every file."""
 
-    def __init__(self, faults: Sequence[Fault]) -> None:
+    def __init__(self, faults: Sequence[Fault], *, all_files: bool = False) -> None:
         self.faults = tuple(faults)
-        files = sorted({fault.file for fault in self.faults})
+        files = {fault.file for fault in self.faults}
+        them, these = ("it", "this file") if len(files) == 1 else ("them", f"these {len(files)} files")
+        skip = f", or go on without {these} by EVENTLOG_ON_BAD_FILE=skip, for this week alone (--week)"
         super().__init__(
-            f"bad input: {'; '.join(str(fault) for fault in self.faults)}. Nothing was published. Ask the "
-            f"sender for {'it' if len(files) == 1 else 'them'} again, or go on without "
-            f"{'this file' if len(files) == 1 else f'these {len(files)} files'} by EVENTLOG_ON_BAD_FILE=skip."
+            f"bad input: {'; '.join(str(fault) for fault in self.faults)}. Nothing was published. "
+            f"Ask the sender for {them} again{'; no other file is left' if all_files else skip}."
         )
 
 

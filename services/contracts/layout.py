@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 from urllib.parse import quote, unquote
 
 Stage = Literal["ingest", "clean", "feature"]
+ZONES = ("raw", "clean", "feature", "quarantine")
 STAGES: tuple[Stage, ...] = ("ingest", "clean", "feature")
 
 UNKNOWN_PN = "UNKNOWN"

@@ -14,7 +14,6 @@ from services.lake.erasures import IsErased
 from services.lake.source import list_weeks
 from services.lake.store import ChangedError, Store
 
-ZONES = ("raw", "clean", "feature", "quarantine")
 _TRIES = 5
 """Readings of an object that is published again meanwhile."""
 
@@ -51,7 +50,7 @@ class InSource(NamedTuple):
 
 def search_lake(lake: Store, is_wanted: IsErased, workers: int) -> list[Found]:
     """Read whose rows every object under the zones holds, whether a manifest names it or not."""
-    objects = [o for zone in ZONES for o in lake.objects(f"{zone}/")]
+    objects = [o for zone in layout.ZONES for o in lake.objects(f"{zone}/")]
     with ThreadPoolExecutor(workers) as pool:
         return list(pool.map(lambda o: _look(lake, o.key, o.etag, is_wanted), objects))
 
@@ -70,7 +69,7 @@ def search_source(source: Store, is_wanted: IsErased, workers: int) -> InSource:
 def by_week_and_zone(found: Iterable[Found]) -> dict[tuple[str | None, str], list[Found]]:
     """The objects of each week and zone; the features come last."""
     places: dict[tuple[str | None, str], list[Found]] = {}
-    for one in sorted(found, key=lambda f: (f.week is None, f.week or "", ZONES.index(f.zone), f.key)):
+    for one in sorted(found, key=lambda f: (f.week is None, f.week or "", layout.ZONES.index(f.zone), f.key)):
         places.setdefault((one.week, one.zone), []).append(one)
     return places
 

@@ -22,7 +22,8 @@ from services.contracts import layout
 from services.contracts.errors import UsageError
 from services.control.terminal import table
 from services.lake.local import LocalStore
-from services.lake.store import open_store
+from services.lake.store import Store, open_store
+from services.lake.weeks import strangers
 from services.runtime.settings import Settings, masked
 
 if TYPE_CHECKING:
@@ -47,21 +48,24 @@ class Check(NamedTuple):
 
 def doctor(settings: Settings) -> list[Check]:
     """Ask everything; UsageError where the lake cannot even be opened."""
+    there = settings.lake.startswith("s3://") or Path(settings.lake.removeprefix("file://")).exists()
     lake = open_store(settings.lake, create=True)
     if isinstance(lake, LocalStore):
-        checks = list(_ask_folder(lake))
+        checks = [Check("is there", good=True, seen="yes" if there else f"no, it was made: {lake.root}")]
+        checks += _ask_folder(lake)
     else:
         from services.lake.s3 import S3Store
 
         assert isinstance(lake, S3Store)
         checks = list(_ask_bucket(lake))
+    checks.append(_ask_zones(lake))
     if settings.pushgateway:
         checks.append(_ask_gateway(settings.pushgateway))
     return checks
 
 
 def show(checks: list[Check]) -> Table:
-    made = table(None, "", "question", "seen", left=("", "question", "seen"))
+    made = table(None, "", "question", "seen", left=("",), prose=("question", "seen"))
     for check in checks:
         made.add_row("ok" if check.good else "NO", check.question, check.seen)
     return made
@@ -69,6 +73,13 @@ def show(checks: list[Check]) -> Table:
 
 def exit_code(checks: list[Check]) -> int:
     return 0 if all(check.good for check in checks) else UsageError.exit_code
+
+
+def _ask_zones(lake: Store) -> Check:
+    others = strangers(lake)
+    more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+    seen = f"no: {others[0]}{more}; move what is not the pipeline's out of the lake" if others else "yes"
+    return Check("its zones hold only what this pipeline wrote", good=not others, seen=seen)
 
 
 def _ask_folder(lake: LocalStore) -> Iterator[Check]:

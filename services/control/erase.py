@@ -169,7 +169,7 @@ def _last(erased: Erased) -> str:
 def _stages(results: Sequence[StageResult]) -> list[Table | str]:
     if not results:
         return []
-    made = table("\nRuns", "stage", "week", "outcome", "because", left=("stage", "week", "outcome", "because"))
+    made = table("\nRuns", "stage", "week", "outcome", "because", left=("stage", "week", "outcome"), prose=("because",))
     for result in results:
         made.add_row(result.stage, result.week or "", result.outcome, result.reason)
     return [made]

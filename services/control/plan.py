@@ -124,7 +124,7 @@ def show(found: Plan) -> list[Table | str]:
     """What was understood, each week with its reasons, and the weeks to run."""
     which = f"weeks {found.span.first} to {found.span.last}" if found.span else f"week {found.week}"
     forced = ", forced" if found.force else ""
-    made = table(None, "week", "stage", "to do", "because", left=("week", "stage", "to do", "because"))
+    made = table(None, "week", "stage", "to do", "because", left=("week", "stage", "to do"), prose=("because",))
     for week in found.weeks:
         for stage, verdict in (("ingest", week.ingest), ("clean", week.clean)):
             made.add_row(week.week, stage, "run" if verdict.due else "–", verdict.reason)

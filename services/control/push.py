@@ -22,7 +22,9 @@ def push_week(settings: Settings, lake: Store) -> list[Stage]:
     NotReadyError where there is no such week, UsageError without a gateway, TemporaryError where it refuses.
     """
     weeks = known_weeks(lake)
-    week = (weeks[-1] if weeks else "auto") if settings.week == "auto" else settings.week
+    if not weeks:
+        raise NotReadyError(f"{lake.url}: no week has been ingested yet; `eventlog run` brings drops in")
+    week = weeks[-1] if settings.week == "auto" else settings.week
     if week not in weeks:
         raise NotReadyError(f"{lake.url}: week {week} is not in this lake; `eventlog status` shows which are")
     found = read_week(lake, week)

@@ -25,6 +25,11 @@ from services.runtime.settings import Settings
 SEVERITIES = ("warning", "critical")
 """From the mild to the grave."""
 _WEEKS_DRAWN = 52
+_UNFINISHED = {
+    "unfinished": "its last run did not end; `eventlog run` finishes it",
+    "missing": "only ingest has published it; `eventlog run` goes on with it",
+}
+"""What is said of a week by the first of its stages in such a state."""
 _FIGURES = {
     "re-sends": "duplicate_ratio",
     "invalid": "invalid_timestamp_ratio",
@@ -158,11 +163,15 @@ def _week(settings: Settings, lake: Store, week: Week, judgement: Judgement, era
     clean_flags = _changes(week.clean, settings, "clean", inputs)
     figures = week.clean.quality.figures if week.clean and week.clean.quality else None
     flags = [f"ingest: {flag}" for flag in ingest_flags] + [f"clean: {flag}" for flag in clean_flags]
+    stages = (
+        _stage(lake, "ingest", week.week, week.ingest, outdated=bool(ingest_flags)),
+        _stage(lake, "clean", week.week, week.clean, outdated=bool(clean_flags)),
+    )
+    flags += [_UNFINISHED[stage.state] for stage in stages if stage.state in _UNFINISHED][:1]
     flags += judgement_flags(judgement) + gate_flags(settings, week)
     return WeekStatus(
         week.week,
-        _stage(lake, "ingest", week.week, week.ingest, outdated=bool(ingest_flags)),
-        _stage(lake, "clean", week.week, week.clean, outdated=bool(clean_flags)),
+        *stages,
         figures,
         max((finding.severity for finding in judgement.findings), key=SEVERITIES.index, default=None),
         tuple(flags),

@@ -29,7 +29,9 @@ def show(run: RunResult, lake: Store) -> list[Table | str]:
 
 
 def _stages(results: tuple[StageResult, ...]) -> Table:
-    made = table(None, "stage", "week", "outcome", "seconds", "because", left=("stage", "week", "outcome", "because"))
+    made = table(
+        None, "stage", "week", "outcome", "seconds", "because", left=("stage", "week", "outcome"), prose=("because",)
+    )
     for result in results:
         seconds = f"{result.seconds:.1f}" if result.outcome not in ("failed", "skipped") else ""
         made.add_row(result.stage, result.week or "", result.outcome, seconds, result.reason)

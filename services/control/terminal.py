@@ -4,6 +4,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from typing import Literal
 
 import orjson
 from rich.console import Console, RenderableType
@@ -18,7 +19,8 @@ _WIDTH_OF_A_PIPE = 160
 def emit(*parts: RenderableType) -> None:
     """Write tables and texts to stdout."""
     terminal = sys.stdout.isatty()
-    width = os.get_terminal_size(sys.stdout.fileno()).columns if terminal else _WIDTH_OF_A_PIPE
+    seen = os.get_terminal_size(sys.stdout.fileno()).columns if terminal else 0  # of some terminals it is 0 too
+    width = max([seen or _WIDTH_OF_A_PIPE, *(_uncut(part) for part in parts if isinstance(part, Table))])
     text = io.StringIO()
     console = Console(file=text, force_terminal=terminal, width=width, markup=False, highlight=False, emoji=False)
     for part in parts:
@@ -31,12 +33,24 @@ def emit_json(document: object) -> None:
     _write(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode())
 
 
-def table(title: str | None, *columns: str, left: Sequence[str] = ()) -> Table:
-    """A table whose columns are numbers, to the right, unless they are named in `left`."""
+def table(title: str | None, *columns: str, left: Sequence[str] = (), prose: Sequence[str] = ()) -> Table:
+    """A table whose columns are numbers, to the right, unless they are words in `left`, or sentences in `prose`.
+
+    Only sentences are folded where the terminal is narrow.
+    """
     made = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for column in columns:
-        made.add_column(column, justify="left" if column in left else "right", overflow="fold")
+        justify: Literal["left", "right"] = "left" if column in (*left, *prose) else "right"
+        made.add_column(column, justify=justify, overflow="fold", no_wrap=column not in prose)
     return made
+
+
+def _uncut(made: Table) -> int:
+    """Columns that a table needs: half a number says something else; a line that is too long the terminal breaks."""
+    if not all(column.no_wrap for column in made.columns):
+        return 0
+    wide = Console(width=1_000)
+    return wide.measure(made).maximum
 
 
 def count(rows: int | None) -> str:

@@ -19,10 +19,9 @@ def read_weeks(lake: Store, week: str) -> list[Week]:
     """One week, or all of them for `auto`; NotReadyError where the one is not there."""
     if week == "auto":
         return [read_week(lake, known) for known in known_weeks(lake)]
-    found = read_week(lake, week)
-    if not (found.ingest or found.clean):
+    if week not in known_weeks(lake):
         raise NotReadyError(f"{lake.url}: week {week} is not in this lake; `eventlog run --week {week}` brings it in")
-    return [found]
+    return [read_week(lake, week)]
 
 
 def raw_files(ingest: Manifest) -> dict[str, str]:

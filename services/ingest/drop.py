@@ -67,7 +67,7 @@ def without_bad_files(drop: Drop, on_bad_file: str) -> Drop:
     bad = {fault.file for fault in drop.faults}
     left = tuple(file for file in drop.files if file.name not in bad)
     if bad and (on_bad_file == "stop" or not left):
-        raise BadFilesError(drop.faults)
+        raise BadFilesError(drop.faults, all_files=not left)
     for fault in drop.faults:
         log.warning("skipping a bad file", file=fault.file, column=fault.column, reason=fault.reason)
     return Drop(left, drop.faults, ExtraColumns({file.name: file.schema for file in left}))

@@ -23,7 +23,7 @@ from services.lake.erasures import read_erasures, require_known, to_leave_out
 from services.lake.parquet import FileWriter, LocalFile, audit, group_bytes, open_file_limit
 from services.lake.publish import Built, Inputs, Job, Outcome, publish, read_manifest
 from services.lake.scratch import require_room, scratch
-from services.lake.source import list_drop
+from services.lake.source import list_drop, name_passed_over
 from services.lake.store import Store
 from services.lake.take import taking
 from services.runtime.gates import check_gates
@@ -69,6 +69,7 @@ class _Build:
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir()
         open_file_limit()
+        name_passed_over(self._source, self._week)
         with self._run.step("read"):
             drop, spilled = self._spill(read_footers(self._source, inputs), inputs.erased)
         pns = self._partitions(spilled)

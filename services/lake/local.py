@@ -32,7 +32,8 @@ class LocalStore:
         if create:
             _prepare(self.root)
         elif not self.root.is_dir():
-            raise UsageError(f"{self.url}: there is no such folder; check the path")
+            what = "it is a file, not a folder" if self.root.exists() else "there is no such folder"
+            raise UsageError(f"{self.url}: {what}; check the path")
 
     def objects(self, prefix: str) -> list[Object]:
         """Every file whose key begins with the prefix, sorted by key."""

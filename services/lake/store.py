@@ -93,7 +93,7 @@ def open_store(url: str, *, create: bool = False) -> Store:
         from services.lake.s3 import S3Store  # boto3 takes 0.2 s to import; a local run does without
 
         return S3Store(url)
-    if "://" in url and not url.startswith("file://"):
+    if ("://" in url or url.startswith("s3:")) and not url.startswith("file://"):
         raise UsageError(f"{url}: only a folder or s3://bucket/prefix can be a source or a lake")
     from services.lake.local import LocalStore
 

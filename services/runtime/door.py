@@ -68,7 +68,11 @@ def _meaning(name: str) -> str:
 def _parser(stage: Stage) -> argparse.ArgumentParser:
     parser = OneSentence(
         prog=f"python -m services.{stage}",
-        description=f"{stage.capitalize()} one week. Every option is also a setting EVENTLOG_<NAME>.",
+        description=(
+            "Features of the newest weeks, whichever --week says."
+            if stage == "feature"
+            else f"{stage.capitalize()} one week, which has to be named."
+        ),
         allow_abbrev=False,
     )
     settings_options(parser)

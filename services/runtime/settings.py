@@ -52,18 +52,18 @@ class Settings(BaseSettings):
     workers: int = Field(default_factory=cpu_limit, ge=1, le=256)
     """Batches worked on at once; it changes no byte of the result."""
     memory_limit: int | None = Field(default=None, ge=64 * 1024**2)
-    """Bytes that a stage may use; by default the container's limit, at most 1 GiB. It changes no byte of the result."""
+    """Bytes that a stage may use, 67108864 or more; by default the container's limit, at most 1 GiB."""
     scratch: Path | None = None
     """Folder for temporary files of an S3 lake, by default the system's; a local lake uses its own disk."""
     kernel: Literal["auto", "native", "python"] = "auto"
-    """What reads and sorts events: the compiled kernel, or Python; auto: the compiled one where it is installed."""
+    """What reads and sorts events: native (compiled), python, or auto: native where it is installed."""
     on_bad_file: Literal["stop", "skip"] = "stop"
-    """What ingest does about a source file that cannot be taken."""
+    """What ingest does about a source file that cannot be taken: stop, or skip (go on without it)."""
     settle_seconds: int = Field(default=0, ge=0)
     """A drop whose newest file is younger than this is still arriving."""
-    window_days_before: int = Field(default=400, ge=0)
+    window_days_before: int = Field(default=400, ge=0, le=36500)
     """Days before the week within which an event can have happened: devices that were offline send late."""
-    window_days_after: int = Field(default=8, ge=0)
+    window_days_after: int = Field(default=8, ge=0, le=36500)
     """Days after it: a folder may be named for its week's first day."""
     day_first: bool = False
     """Read 5/8/2024 as 5 August instead of May 8."""
@@ -263,7 +263,11 @@ def _shown(value: object) -> str:
             return masked(str(value))
 
 
+_OPTIONS = {"push_job": "job"}
+"""Settings whose option has another name."""
+
+
 def _fault(where: tuple[int | str, ...], message: str, value: object, given: dict[str, Any]) -> str:
     name = str(where[0])
-    shown = f"--{name.replace('_', '-')}" if name in given else f"{PREFIX}{name.upper()}"
+    shown = f"--{_OPTIONS.get(name, name)}" if name in given else f"{PREFIX}{name.upper()}"
     return f"{shown}={masked(str(value))}: {message.removeprefix('Value error, ')}"

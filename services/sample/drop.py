@@ -153,12 +153,21 @@ def _answers_part(answers: Path, week: str, file: int) -> Path:
 
 def _require_own(spec: SampleSpec, folder: Path) -> None:
     own = {file_name(file, spec.files) for file in range(spec.files)}
-    strangers = sorted(path.name for path in folder.glob("[!_.]*.parquet") if path.name not in own)
+    there = sorted(folder.glob("[!_.]*.parquet"))
+    strangers = [path.name for path in there if path.name not in own or not _is_sample(path)]
     if strangers:
         raise FileExistsError(
             f"{folder} holds {strangers[0]}{' and more' * (len(strangers) > 1)}, which is not of this sample:"
             " remove it, or choose another folder"
         )
+
+
+def _is_sample(path: Path) -> bool:
+    """Whether a file has exactly the columns of a sample, in their order."""
+    try:
+        return bool(pq.read_schema(path).equals(SOURCE_SCHEMA))
+    except (OSError, pa.ArrowException):
+        return False
 
 
 def _week_fault(week: str) -> str | None:

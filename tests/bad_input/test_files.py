@@ -192,6 +192,9 @@ def test_what_is_no_source_file_is_left_alone_and_named_in_the_log(user: User, w
         (week_folder / name).write_bytes(b"rubbish")
     (week_folder / "below").mkdir()
     (week_folder / "below" / "bad.parquet").write_bytes(b"rubbish")
+    seen = user.ingest("--force", "-q")
+    assert seen.code == 0
+    assert f"{WEEK}/below/bad.parquet" in seen.err, "somebody may have meant it as data"
     seen = user.ingest("--force")
     assert seen.code == 0
     assert user.chain.manifest("ingest").ledger["source_rows"] == 9

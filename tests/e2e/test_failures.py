@@ -30,8 +30,9 @@ def test_a_pod_deleted_in_the_middle_of_its_work_is_retried(release: Make, tmp_p
     assert run.finished() == "Succeeded", run.explained()
     for stage in ("ingest", "clean"):
         first, second = run.steps(stage)
-        assert (first.phase, second.phase) == ("Error", "Succeeded")
-        assert "pod deleted" in first.message
+        assert second.phase == "Succeeded"
+        # Which of them Argo sees first, it says: the container's end, or that the pod is gone.
+        assert any(seen in first.message for seen in ("exit code 143", "pod deleted")), run.explained()
         assert '"attempt": 1' in run.log(run.pods(stage)[-1]).splitlines()[0]
     assert ours.published() == chain.published()
 

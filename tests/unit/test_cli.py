@@ -150,6 +150,15 @@ def test_a_sample_that_cannot_be_made_is_a_usage_error(cli, tmp_path):
     assert "rows is -1" in err
 
 
+def test_a_sample_replaces_a_sample_and_nothing_else(cli, chain):
+    small = ("--source", chain.root / "source", "--rows", 10, "--weeks", WEEK, "--files", 1, "--workers", 1)
+    assert cli("sample", *small)[0] == cli("sample", *small)[0] == 0
+    chain.drop({"part-000.parquet": table(row())})
+    code, _, err = cli("sample", *small)
+    assert code == 2
+    assert "part-000.parquet, which is not of this sample" in err
+
+
 def test_config_shows_every_setting_and_no_secret(cli, monkeypatch):
     monkeypatch.setenv("EVENTLOG_PUSHGATEWAY", "https://me:secret@gateway:9091")
     code, out, _ = cli("config", "show", "--json")

@@ -42,8 +42,10 @@ def gather(settings: Settings, lake: Store) -> Report:
         known = [week for week in known if week <= settings.week]
     weeks = read_published(lake, known[-WEEKS_READ:])
     if settings.week != "auto" and not (weeks and weeks[-1].manifests.week == settings.week):
-        advice = f"`eventlog run --week {settings.week}` brings it in"
-        raise NotReadyError(f"{lake.url}: week {settings.week} is not in this lake; {advice}")
+        state = "begun but not published" if settings.week in known else "not in this lake"
+        raise NotReadyError(
+            f"{lake.url}: week {settings.week} is {state}; `eventlog run --week {settings.week}` brings it in"
+        )
     if not weeks:
         raise NotReadyError(f"{lake.url}: no week has been ingested yet; `eventlog run` brings drops in")
     return report_of(settings, lake, weeks)

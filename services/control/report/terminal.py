@@ -162,7 +162,9 @@ def _stages(stages: tuple[StageFacts, ...]) -> Table:
 
 
 def _cost(cost: Cost) -> Table:
-    made = table("\nCost, estimated", "place", "the run", "storage a month", "prices", left=("place", "prices"))
+    made = table(
+        "\nCost, estimated", "place", "the run", "storage a month", "prices", left=("place",), prose=("prices",)
+    )
     for estimate in cost.estimates:
         run, stored = (money(amount, cost.currency) for amount in (estimate.total, estimate.storage_month))
         made.add_row(estimate.place, run, stored, estimate.basis)

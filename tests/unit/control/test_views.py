@@ -1,5 +1,8 @@
 """Status, report and doctor: what is published, seen from the manifests."""
 
+import os
+import re
+
 import pytest
 
 from services.contracts import layout
@@ -58,6 +61,31 @@ def test_status_says_what_is_outdated_or_unfinished(chain, lake):
     assert _status(chain, lake).weeks[1].clean.state == "unfinished"
 
 
+def test_a_week_that_was_only_begun_is_no_good_week(chain, lake, capsys):
+    claim = chain.lake / layout.claim_key("ingest", "2024-05-24")
+    claim.parent.mkdir(parents=True)
+    claim.write_text('{"generation": 1}')
+    found = _status(chain, lake, week="2024-05-24")
+    assert [week.ingest.state for week in found.weeks] == ["unfinished"]
+    emit(*status.show(found))
+    shown = capsys.readouterr().out
+    assert "✓" not in shown
+    assert "2024-05-24  its last run did not end" in shown
+    with pytest.raises(NotReadyError, match="2024-05-24 is begun but not published"):
+        gather(chain.settings(week="2024-05-24"), lake)
+
+
+@pytest.mark.parametrize("columns", [0, 40, 80])
+def test_no_number_is_cut_for_a_narrow_terminal(chain, lake, monkeypatch, capsys, columns):
+    found = _status(chain, lake)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setattr("sys.stdout.fileno", lambda: 1)
+    monkeypatch.setattr("os.get_terminal_size", lambda _: os.terminal_size((columns, 24)))
+    emit(*status.show(found))
+    shown = capsys.readouterr().out
+    assert re.search(f"{WEEK} +published +published +1 +4 +3 +25.00%", re.sub("\x1b.*?m", "", shown))
+
+
 def test_an_empty_lake_is_said_to_be_one(chain):
     chain.lake.mkdir()
     (line,) = status.show(status.status(chain.settings(), open_store(str(chain.lake))))
@@ -94,6 +122,15 @@ def test_a_sound_folder_passes_the_doctor_and_keeps_no_trace(chain):
     checks = doctor.doctor(chain.settings())
     assert doctor.exit_code(checks) == 0
     assert not [path for path in chain.lake.rglob("*") if path.is_file()]
+
+
+def test_the_doctor_names_what_this_pipeline_did_not_write(chain, lake):
+    assert doctor.exit_code(doctor.doctor(chain.settings())) == 0
+    foreign = chain.lake / "clean" / "event_log" / "week=2020-01-01" / "pn=A" / "x.parquet"
+    foreign.parent.mkdir(parents=True)
+    foreign.touch()
+    (bad,) = [check for check in doctor.doctor(chain.settings()) if not check.good]
+    assert "clean/event_log/week=2020-01-01/pn=A/x.parquet" in bad.seen
 
 
 def test_the_doctor_sees_a_dead_gateway_without_its_password(chain):

@@ -95,10 +95,13 @@ def test_a_link_to_nowhere_is_no_object(store):
 def test_a_folder_that_is_not_there_is_said_so(tmp_path):
     with pytest.raises(UsageError, match="there is no such folder"):
         open_store(str(tmp_path / "none"))
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="a file, not a folder"):
+        open_store(str(tmp_path / "file"))
     assert open_store(f"file://{tmp_path}/made", create=True).objects("") == []
 
 
-@pytest.mark.parametrize("url", ["gs://bucket", "http://host/x"])
+@pytest.mark.parametrize("url", ["gs://bucket", "http://host/x", "s3:/bucket", "s3:bucket"])
 def test_other_kinds_of_store_are_refused(url):
     with pytest.raises(UsageError, match="only a folder or s3://"):
         open_store(url)
