@@ -98,6 +98,8 @@ def show(events: list[RawEvent]) -> list[Table | str]:
             f"cat {cat}  ev {event.ev_status}"
         )
         made = Table(box=None, show_header=False, padding=(0, 0, 0, 2))
+        for _ in range(4):
+            made.add_column(no_wrap=True)
         for candidate in event.candidates:
             value = candidate.value or ""
             shown = value if len(value) <= _VALUE_SHOWN else value[: _VALUE_SHOWN - 1] + "…"

@@ -36,7 +36,12 @@ Quiet = Annotated[int, typer.Option("-q", "--quiet", count=True, show_default=Fa
 _SETTINGS: dict[str, Any] = {
     "source": Annotated[str | None, typer.Option(help="Where drops arrive: a folder or s3://bucket/prefix.")],
     "lake": Annotated[str | None, typer.Option(help="Where results go: a folder or s3://bucket/prefix.")],
-    "week": Annotated[str | None, typer.Option(metavar="YYYY-MM-DD|auto", help="One week; auto: all that need it (of a report or a push: the newest).")],
+    "week": Annotated[
+        str | None,
+        typer.Option(
+            metavar="YYYY-MM-DD|auto", help="One week; auto: all that need it (of a report or a push: the newest)."
+        ),
+    ],
     "force": Annotated[
         bool | None, typer.Option("--force", help="Publish a new generation even where nothing changed.")
     ],

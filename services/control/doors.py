@@ -3,6 +3,8 @@
 from dataclasses import asdict
 from pathlib import Path
 
+import structlog
+
 from services.contracts import layout
 from services.contracts.errors import UsageError
 from services.control import accept, bucket, doctor, plan, push, status, verdict, workflow_plan
@@ -12,6 +14,8 @@ from services.lake.weeks import known_weeks
 from services.runtime import metrics
 from services.runtime.outputs import leave_outputs
 from services.runtime.settings import Settings
+
+log = structlog.get_logger()
 
 
 def show_plan(
@@ -62,10 +66,12 @@ def show_report(settings: Settings, *, as_json: bool, html: Path | None = None, 
         publish_due(settings, lake)
         address = f"{lake.url.rstrip('/')}/{layout.report_key(found.week, 'html')}"
         leave_outputs(settings, {"report-address": address})
+        log.info("report published", page=address)
     if html:
         from services.control.report.page import page
 
         _write_page(html, page(found))
+        log.info("page written", file=str(html))
     if settings.outputs is None:
         emit_json(found.to_json()) if as_json else emit(*terminal.show(found, lake.url))
     return 0

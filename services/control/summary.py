@@ -93,18 +93,20 @@ def _features(feature: StageResult) -> str:
 
 
 def _places(lake: Store) -> list[str]:
+    """Where to find what has been made so far."""
     url = lake.url.rstrip("/")
-    return [
-        "\nFiles",
-        f"  raw events     {url}/raw/event_log/week=…/pn=…/",
-        f"  clean events   {url}/clean/event_log/week=…/pn=…/",
-        f"  features       {url}/{layout.DEVICE_FEATURES}",
-        f"  error events   {url}/{layout.ERROR_EVENTS}",
-        f"  quarantine     {url}/quarantine/event_log/week=…/",
-        "\nAsk them (paste one)",
-        f"  {_python(_duckdb(url))}",
-        f"  {_python(_pandas(url))}",
-    ]
+    files = {
+        "raw events": "raw/event_log/week=…/pn=…/",
+        "clean events": "clean/event_log/week=…/pn=…/",
+        "features": layout.DEVICE_FEATURES,
+        "error events": layout.ERROR_EVENTS,
+        "quarantine": "quarantine/event_log/week=…/",
+    }
+    zones = lake.folders("")
+    questions = {"clean": _duckdb(url), "feature": _pandas(url)}
+    lines = [f"  {name:14} {url}/{path}" for name, path in files.items() if path.partition("/")[0] in zones]
+    asked = [f"  {_python(code)}" for zone, code in questions.items() if zone in zones]
+    return ["\nFiles", *lines, *(["\nAsk them (paste one)", *asked] if asked else [])]
 
 
 def _duckdb(url: str) -> str:
