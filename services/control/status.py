@@ -26,8 +26,8 @@ SEVERITIES = ("warning", "critical")
 """From the mild to the grave."""
 _WEEKS_DRAWN = 52
 _UNFINISHED = {
-    "unfinished": "its last run did not end; `eventlog run` finishes it",
-    "missing": "only ingest has published it; `eventlog run` goes on with it",
+    "unfinished": "a run of it is at work or did not end; `eventlog run` finishes it",
+    "missing": "not all of it is published; `eventlog run` goes on with it",
 }
 """What is said of a week by the first of its stages in such a state."""
 _FIGURES = {
