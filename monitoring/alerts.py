@@ -188,7 +188,7 @@ ALERTS: tuple[Alert, ...] = (
         "0m",
         "critical",
         "Run {{ $labels.run_id }} failed; {{ $labels.reason }}",
-        "The workflow ended badly without a stage that could say why: killed, out of memory, or never started.",
+        "It ended badly and no stage of the newest week says why: an older week, a plan, or what never started.",
         "runs",
     ),
     Alert(

@@ -32,6 +32,12 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 {{- end }}
 
+{{- /* Cores, such as 0.5 or 500m, in thousandths. */}}
+{{- define "eventlog.millicores" -}}
+{{- $cores := toString . -}}
+{{- ternary (trimSuffix "m" $cores) (mulf 1000 (trimSuffix "m" $cores | float64) | toString) (hasSuffix "m" $cores) -}}
+{{- end }}
+
 {{- define "eventlog.restricted" -}}
 {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
 {{- end }}

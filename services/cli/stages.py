@@ -20,14 +20,17 @@ def run_stages(call: Call, stages: Sequence[Stage]) -> int:
     from services.control.report.publish import publish_after_run
     from services.control.run import run_weeks
     from services.control.terminal import emit, emit_json
+    from services.lake.weeks import known_weeks
 
     settings = call.settings
     source = open_store(settings.source) if "ingest" in stages else None
     lake = open_store(settings.lake, create="ingest" in stages)
     jobs = _jobs(settings, source, lake)
+    weeks = _weeks(settings, source, lake, stages)
     result = run_weeks(
         settings,
-        _weeks(settings, source, lake, stages),
+        weeks,
+        max([*weeks, *known_weeks(lake)], default=""),
         {stage: jobs[stage] for stage in stages if stage != "feature"},
         jobs["feature"] if "feature" in stages else None,
         verbose=call.verbose,

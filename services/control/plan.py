@@ -77,6 +77,8 @@ class Plan:
     force: bool
     weeks: tuple[WeekPlan, ...]
     feature: Verdict
+    newest: str
+    """The newest week of these and of the lake's."""
 
     @property
     def run(self) -> list[str]:
@@ -98,7 +100,8 @@ def plan(settings: Settings, source: Store, lake: Store | None, span: Span | Non
     """
     weeks = tuple(_plan_week(settings, source, lake, week) for week in drops(settings, source, span))
     feature = _plan_feature(settings, lake, any(week.due for week in weeks))
-    return Plan(source.url, settings.lake, settings.week, span, settings.force, weeks, feature)
+    newest = max([week.week for week in weeks] + (known_weeks(lake) if lake else []))
+    return Plan(source.url, settings.lake, settings.week, span, settings.force, weeks, feature, newest)
 
 
 def drops(settings: Settings, source: Store, span: Span | None = None) -> list[str]:

@@ -43,17 +43,20 @@ class RunResult:
 def run_weeks(
     settings: Settings,
     weeks: Sequence[str],
+    newest: str,
     stages: Mapping[Stage, StageWork],
     feature: StageWork | None = None,
     *,
     verbose: bool = False,
 ) -> RunResult:
-    """Run the stages for each week, then feature once; an interruption alone stops everything."""
+    """Run the stages for each week, then feature once; an interruption alone stops everything.
+
+    `newest`: the newest week of these and of the lake's.
+    """
     results: list[StageResult] = []
     good = not weeks
     for week in weeks:
-        # Only the newest week's figures are the state of things; older ones call nobody.
-        mine = settings if week == weeks[-1] else settings.model_copy(update={"push_job": settings.catch_up_job()})
+        mine = settings.model_copy(update={"push_job": settings.job_of(week, newest)})
         failed: Stage | None = None
         for stage, work in stages.items():
             if failed:

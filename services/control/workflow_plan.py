@@ -29,7 +29,7 @@ def items(settings: Settings, found: Plan) -> list[Item]:
     if found.span:
         job = f"{settings.push_job.removesuffix(_BACKFILL)}{_BACKFILL}"
         return [Item(week, job) for week in weeks]
-    return [Item(week, settings.push_job if week == weeks[-1] else settings.catch_up_job()) for week in weeks]
+    return [Item(week, settings.job_of(week, found.newest)) for week in weeks]
 
 
 def leave_plan(settings: Settings, found: Plan, *, dry_run: bool) -> None:

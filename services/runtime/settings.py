@@ -174,9 +174,12 @@ class Settings(BaseSettings):
         """How long a stage, or the whole `workflow`, may take."""
         return float(getattr(self, f"sla_{part}_seconds"))
 
-    def catch_up_job(self) -> str:
-        """The job of older weeks in a run over several."""
-        return f"{self.push_job}-catchup"
+    def job_of(self, week: str, newest: str) -> str:
+        """The job under which a week's metrics are pushed: only the newest week is the state of things.
+
+        Older ones, such as a drop that was replaced, have a job that calls nobody.
+        """
+        return self.push_job if week >= newest else f"{self.push_job}-catchup"
 
     def bytes_of(self, stage: Stage) -> dict[str, Any]:
         """The settings that change what a stage writes, as JSON has them: part of its fingerprint."""

@@ -232,4 +232,4 @@ def test_jobs_about_the_past_call_nobody(rules: Path, tmp_path: Path, job: str) 
 def test_every_metric_of_a_rule_is_one_that_is_exported() -> None:
     named = {name for alert in ALERTS for name in re.findall(r"eventlog_[a-z_]+", alert.expr)}
     assert named <= METRICS.keys()
-    assert re.fullmatch(PAGES_NOBODY, Settings().catch_up_job())
+    assert re.fullmatch(PAGES_NOBODY, Settings().job_of("2024-05-10", newest="2024-05-17"))

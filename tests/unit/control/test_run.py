@@ -27,7 +27,7 @@ class Calls:
     def run(self, weeks=("w1", "w2")):
         stages = {name: self.stage(name) for name in ("ingest", "clean")}
         with capture_logs():
-            return run_weeks(Settings(), weeks, stages, self.stage("feature"))
+            return run_weeks(Settings(), weeks, weeks[-1], stages, self.stage("feature"))
 
 
 def test_weeks_go_through_one_after_the_other_and_features_come_once():

@@ -71,6 +71,12 @@ def test_the_weeks_to_run_and_their_jobs(plan, arguments, weeks):
     assert (code, found) == (0, weeks)
 
 
+def test_an_old_week_is_not_the_state_of_things_though_it_runs_alone(plan, places):
+    places.run(NEXT_WEEK)
+    assert plan("--week", WEEK, "--force", "true")[:2] == (0, [(WEEK, "eventlog-catchup")])
+    assert plan("--week", NEXT_WEEK, "--force", "true")[:2] == (0, [(NEXT_WEEK, "eventlog")])
+
+
 def test_what_was_understood_is_said_in_json_lines(plan):
     _, _, err, _ = plan("--from", WEEK, "--to", NEXT_WEEK, "--dry-run", "true")
     lines = [json.loads(line) for line in err.splitlines()]

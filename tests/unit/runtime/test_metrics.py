@@ -105,7 +105,8 @@ def test_older_weeks_of_a_run_push_under_a_job_that_pages_nobody(gateway, chain)
     chain.drop({"a.parquet": table(row())})
     chain.drop({"a.parquet": table(row())}, NEXT_WEEK)
     settings = chain.settings(pushgateway=gateway.address)
-    run_weeks(settings, [WEEK, NEXT_WEEK], {"ingest": chain.ingest, "clean": chain.clean}, lambda _: chain.feature())
+    stages = {"ingest": chain.ingest, "clean": chain.clean}
+    run_weeks(settings, [WEEK, NEXT_WEEK], NEXT_WEEK, stages, lambda _: chain.feature())
     pushed = {}
     for _, path, text in gateway.requests:
         for week in (WEEK, NEXT_WEEK):
