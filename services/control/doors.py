@@ -84,6 +84,8 @@ def show_accept(settings: Settings, *, as_json: bool, reason: str) -> int:
     accepted = accept.accept_week(settings, lake, reason)
     if settings.pushgateway and settings.week == known_weeks(lake)[-1]:
         push.push_week(settings, lake)  # its alerts end now, not with the next run
+    elif not settings.pushgateway:
+        log.warning("no gateway is set (EVENTLOG_PUSHGATEWAY): alerts that were raised stay until figures are pushed")
     publish_after_run(settings, lake)  # its report says so too
     said = f"week {accepted.week} accepted: {accepted.reason} ({', '.join(accepted.findings)})"
     emit_json(asdict(accepted)) if as_json else emit(said)
