@@ -102,6 +102,7 @@ e2e-alerts: $(VENV)/.dev ## all ten trials: from a bad drop to the alert that ar
 	@$(PYTEST) tests/alerts/test_trials.py
 
 TOOLS := .tools
+HELM := $(or $(shell command -v helm),$(TOOLS)/helm)
 .PHONY: test-chart kind-up kind-down
 
 test-chart: $(VENV)/.dev ## charts and workflow files: rendered, linted, held against schemas (needs helm, argo, Go)
@@ -170,15 +171,18 @@ sign: $(TOOLS)/cosign ## sign the pushed images by digest, with their SBOM as at
 		$(TOOLS)/cosign attest --yes --type cyclonedx --predicate $(SBOM)/eventlog-$$stage.cdx.json $$image; \
 	done
 
-deploy: ## helm upgrade with the pushed digests; EKS_CLUSTER names a cluster, else that of KUBECONFIG (needs helm)
+deploy: $(HELM) ## helm upgrade with the pushed digests; EKS_CLUSTER names a cluster, else that of KUBECONFIG (needs helm or Go)
+	@for stage in ingest clean feature; do \
+		[ -s $(DIGESTS)/$$stage ] || { echo "no digest of eventlog-$$stage: make push-images"; exit 1; }; \
+	done
 	@if [ -n "$${EKS_CLUSTER:-}" ]; then aws eks update-kubeconfig --name "$$EKS_CLUSTER" >/dev/null; fi
-	@helm upgrade --install eventlog helm --namespace $(NAMESPACE) --create-namespace --values $(HELM_VALUES) \
+	@$(HELM) upgrade --install eventlog helm --namespace $(NAMESPACE) --create-namespace --values $(HELM_VALUES) \
 		--set-string image.registry=$(patsubst %/,%,$(IMAGE_REGISTRY)) \
 		$(foreach stage,ingest clean feature,--set-string image.digests.$(stage)=$$(cat $(DIGESTS)/$(stage))) \
 		--atomic --timeout 10m
 
-smoke: ## helm test: a sample through the images on the cluster, then doctor on the store (needs helm)
-	@helm test eventlog --namespace $(NAMESPACE) --timeout 10m --logs
+smoke: $(HELM) ## helm test: a sample through the images on the cluster, then doctor on the store (needs helm or Go)
+	@$(HELM) test eventlog --namespace $(NAMESPACE) --timeout 10m --logs
 	@echo "the release answers"
 
 compose-up: ## MinIO, monitoring and a sample run on this machine without Kubernetes (needs docker, docker-compose)
@@ -190,7 +194,7 @@ compose-run: ## every drop of that store that is new or changed
 compose-down: ## stop it; the lake stays unless VOLUMES=--volumes
 	@IMAGE_REGISTRY='$(IMAGE_REGISTRY)' IMAGE_TAG='$(IMAGE_TAG)' VOLUMES='$(VOLUMES)' compose/stack.sh down
 
-$(TOOLS)/actionlint $(TOOLS)/syft $(TOOLS)/cosign:
+$(TOOLS)/actionlint $(TOOLS)/syft $(TOOLS)/cosign $(TOOLS)/helm:
 	@command -v go >/dev/null || { echo "go is not there: it builds $(notdir $@) (go.dev)"; exit 1; }
 	@echo "building $(notdir $@)"
 	@GOBIN=$(abspath $(TOOLS)) go install $($(notdir $@))
@@ -198,6 +202,7 @@ $(TOOLS)/actionlint $(TOOLS)/syft $(TOOLS)/cosign:
 actionlint := github.com/rhysd/actionlint/cmd/actionlint@v1.7.7
 syft := github.com/anchore/syft/cmd/syft@v1.29.0
 cosign := github.com/sigstore/cosign/v2/cmd/cosign@v2.5.3
+helm := helm.sh/helm/v3/cmd/helm@v3.19.0
 
 check: $(VENV)/.dev ## lint, format, types, imports, generated files: what CI holds
 	@failed=; \
