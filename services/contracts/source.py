@@ -15,8 +15,8 @@ _TAKEN = ("week", "source_file", "source_row")
 
 
 def is_source_file(name: str) -> bool:
-    """Whether a file of a drop's folder is part of the drop."""
-    return name.endswith(".parquet") and not name.startswith(("_", "."))
+    """Whether a file is part of a drop, by its path below the drop's folder."""
+    return "/" not in name and name.endswith(".parquet") and not name.startswith(("_", "."))
 
 
 def schema_faults(file: str, schema: pa.Schema) -> list[Fault]:
@@ -75,7 +75,12 @@ def _plain_nested(type_: pa.DataType) -> pa.DataType:
 
 
 def _plain_field(field: pa.Field) -> pa.Field:
-    return field.with_type(plain(field.type)).with_nullable(True)
+    return nullable(field, plain(field.type))
+
+
+def nullable(field: pa.Field, type_: pa.DataType) -> pa.Field:
+    """The field with another type, where every value may be null."""
+    return field.with_type(type_).with_nullable(True)
 
 
 def is_list(type_: pa.DataType) -> bool:

@@ -91,7 +91,7 @@ def _look(lake: Store, key: str, etag: str | None, is_wanted: IsErased) -> Found
 def _is_of_a_drop(key: str) -> bool:
     """Whether a key of a source is a direct child of its week's folder that ingest reads."""
     name = key.partition("/")[2]
-    return "/" not in name and is_source_file(name)
+    return is_source_file(name)
 
 
 def _look_into_drop(source: Store, key: str, etag: str, is_wanted: IsErased) -> RowsOf | str:

@@ -22,7 +22,7 @@ from services.contracts import layout
 from services.contracts.errors import UsageError
 from services.control.terminal import table
 from services.lake.local import LocalStore
-from services.lake.store import Store, open_store
+from services.lake.store import Store, is_there, open_store
 from services.lake.weeks import strangers
 from services.runtime.settings import Settings, masked
 
@@ -48,7 +48,7 @@ class Check(NamedTuple):
 
 def doctor(settings: Settings) -> list[Check]:
     """Ask everything; UsageError where the lake cannot even be opened."""
-    there = settings.lake.startswith("s3://") or Path(settings.lake.removeprefix("file://")).exists()
+    there = is_there(settings.lake)
     lake = open_store(settings.lake, create=True)
     if isinstance(lake, LocalStore):
         checks = [Check("is there", good=True, seen="yes" if there else f"no, it was made: {lake.root}")]

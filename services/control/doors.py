@@ -9,7 +9,7 @@ from services.contracts import layout
 from services.contracts.errors import UsageError
 from services.control import accept, bucket, doctor, plan, push, status, verdict, workflow_plan
 from services.control.terminal import emit, emit_json
-from services.lake.store import Store, open_store
+from services.lake.store import Store, is_there, open_store
 from services.lake.weeks import known_weeks
 from services.runtime import metrics
 from services.runtime.outputs import leave_outputs
@@ -119,6 +119,4 @@ def _write_page(path: Path, text: str) -> None:
 
 def _lake_if_there(url: str) -> Store | None:
     """Planning makes no folder: a lake that is not there yet is an empty one."""
-    if not url.startswith("s3://") and not Path(url.removeprefix("file://")).exists():
-        return None
-    return open_store(url)
+    return open_store(url) if is_there(url) else None

@@ -99,8 +99,9 @@ def plan(settings: Settings, source: Store, lake: Store | None, span: Span | Non
     NotReadyError where a week that was asked for is not there or still arriving.
     """
     weeks = tuple(_plan_week(settings, source, lake, week) for week in drops(settings, source, span))
-    feature = _plan_feature(settings, lake, any(week.due for week in weeks))
-    newest = max([week.week for week in weeks] + (known_weeks(lake) if lake else []))
+    known = known_weeks(lake) if lake else []
+    feature = _plan_feature(settings, lake, known, any(week.due for week in weeks))
+    newest = max([*(week.week for week in weeks), *known])
     return Plan(source.url, settings.lake, settings.week, span, settings.force, weeks, feature, newest)
 
 
@@ -162,10 +163,10 @@ def _plan_week(settings: Settings, source: Store, lake: Store | None, week: str)
     return WeekPlan(week, ingest, _judge(settings, lake, "clean", week, now.clean, raw_files(now.ingest)))
 
 
-def _plan_feature(settings: Settings, lake: Store | None, weeks_are_due: bool) -> Verdict:  # noqa: FBT001
+def _plan_feature(settings: Settings, lake: Store | None, known: list[str], weeks_are_due: bool) -> Verdict:  # noqa: FBT001
     if weeks_are_due or lake is None:
         return Verdict(due=True, reason="follows clean")
-    weeks = [read_week(lake, week) for week in known_weeks(lake)]
+    weeks = [read_week(lake, week) for week in known]
     manifest = read_manifest(lake, "feature", None)
     return _judge(settings, lake, "feature", None, manifest, clean_files(weeks, settings.feature_weeks))
 

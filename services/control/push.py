@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from services.contracts.errors import NotReadyError
 from services.contracts.layout import Stage
 from services.contracts.manifest import Manifest
+from services.control.weeks import empty
 from services.judgement.judge import judge, newest_week
 from services.lake.publish import read_manifest
 from services.lake.store import Store
@@ -23,7 +24,7 @@ def push_week(settings: Settings, lake: Store) -> list[Stage]:
     """
     weeks = known_weeks(lake)
     if not weeks:
-        raise NotReadyError(f"{lake.url}: no week has been ingested yet; `eventlog run` brings drops in")
+        raise NotReadyError(empty(lake.url))
     week = weeks[-1] if settings.week == "auto" else settings.week
     if week not in weeks:
         raise NotReadyError(f"{lake.url}: week {week} is not in this lake; `eventlog status` shows which are")

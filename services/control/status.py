@@ -12,13 +12,13 @@ from services.contracts import layout
 from services.contracts.layout import Stage
 from services.contracts.manifest import Figures, Manifest
 from services.control.terminal import count, percent, sparkline, table
-from services.control.weeks import changes, clean_files, raw_files, read_weeks, still_to_erase, unfinished
+from services.control.weeks import absent, changes, clean_files, empty, raw_files, still_to_erase, unfinished
 from services.judgement.judge import Judgement, judge_all
 from services.lake.claim import read_claim
 from services.lake.erasures import Erasures, read_erasures
 from services.lake.publish import read_manifest
 from services.lake.store import Store
-from services.lake.weeks import Week
+from services.lake.weeks import Week, known_weeks, read_week
 from services.runtime.gates import beyond_gates
 from services.runtime.settings import Settings
 
@@ -78,8 +78,10 @@ class Status:
 
 def status(settings: Settings, lake: Store) -> Status:
     """Read every manifest; nothing is listed or compared with the source (that is `plan`)."""
-    weeks = read_weeks(lake, settings.week)
-    everything = weeks if settings.week == "auto" else read_weeks(lake, "auto")
+    everything = [read_week(lake, week) for week in known_weeks(lake)]
+    weeks = [week for week in everything if settings.week in ("auto", week.week)]
+    if not weeks and settings.week != "auto":
+        raise absent(lake, settings.week)
     feature = read_manifest(lake, "feature", None)
     inputs = clean_files(everything, settings.feature_weeks)
     flags = _changes(feature, settings, "feature", inputs)
@@ -97,7 +99,7 @@ def status(settings: Settings, lake: Store) -> Status:
 def show(found: Status) -> list[Table | str]:
     """How the figures run, the weeks, what to look at, the features; a word where there is nothing."""
     if not found.weeks:
-        return [f"{found.lake}: no week has been ingested yet; `eventlog run` brings drops in"]
+        return [empty(found.lake)]
     number = "1 week" if len(found.weeks) == 1 else f"{len(found.weeks)} weeks"
     parts: list[Table | str] = [f"{number} in {found.lake}\n"]
     if len(found.weeks) > 1:

@@ -7,7 +7,7 @@ from services.lake.claim import Claim
 from services.lake.erasures import Erasures, drop_of
 from services.lake.publish import read_manifest
 from services.lake.store import Store
-from services.lake.weeks import Week, known_weeks, read_week
+from services.lake.weeks import Week, known_weeks
 
 
 def ingested_weeks(lake: Store) -> list[str]:
@@ -15,13 +15,15 @@ def ingested_weeks(lake: Store) -> list[str]:
     return [week for week in known_weeks(lake) if read_manifest(lake, "ingest", week)]
 
 
-def read_weeks(lake: Store, week: str) -> list[Week]:
-    """One week, or all of them for `auto`; NotReadyError where the one is not there."""
-    if week == "auto":
-        return [read_week(lake, known) for known in known_weeks(lake)]
-    if week not in known_weeks(lake):
-        raise NotReadyError(f"{lake.url}: week {week} is not in this lake; `eventlog run --week {week}` brings it in")
-    return [read_week(lake, week)]
+def absent(lake: Store, week: str, *, begun: bool = False) -> NotReadyError:
+    """The error for a week that nothing can be said of."""
+    state = "begun but not published" if begun else "not in this lake"
+    return NotReadyError(f"{lake.url}: week {week} is {state}; `eventlog run --week {week}` brings it in")
+
+
+def empty(lake: str) -> str:
+    """The sentence for a lake without a week."""
+    return f"{lake}: no week has been ingested yet; `eventlog run` brings drops in"
 
 
 def raw_files(ingest: Manifest) -> dict[str, str]:

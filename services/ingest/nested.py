@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pat
 
-from services.contracts.source import plain
+from services.contracts.source import nullable, plain
 
 Leaf = Callable[[pa.Array], pa.Array]
 
@@ -15,7 +15,7 @@ Leaf = Callable[[pa.Array], pa.Array]
 def decoded(column: pa.Array) -> pa.Array:
     """A column in its plain type: without dictionaries, views and extensions at any depth."""
     kind = plain(column.type)
-    return column if column.type == kind else with_leaves(column, _without_view)
+    return column if column.type == kind else with_leaves(column, _plain_leaf)
 
 
 def with_leaves(column: pa.Array, change: Leaf) -> pa.Array:
@@ -40,18 +40,14 @@ def _nested_with_leaves(column: pa.Array, change: Leaf) -> pa.Array:
     if pat.is_fixed_size_list(type_):
         values = column.values.slice(column.offset * type_.list_size, len(column) * type_.list_size)
         values = with_leaves(values, change)
-        of = pa.list_(_nullable(type_.value_field, values.type), type_.list_size)
+        of = pa.list_(nullable(type_.value_field, values.type), type_.list_size)
         return pa.FixedSizeListArray.from_arrays(values, type=of, mask=mask)
     offsets, values = list_parts(column)
     values = with_leaves(values, change)
-    field = _nullable(type_.value_field, values.type)
+    field = nullable(type_.value_field, values.type)
     if pat.is_large_list(type_) or pat.is_large_list_view(type_):
         return pa.LargeListArray.from_arrays(offsets.cast(pa.int64()), values, type=pa.large_list(field), mask=mask)
     return pa.ListArray.from_arrays(offsets, values, type=pa.list_(field), mask=mask)
-
-
-def _nullable(field: pa.Field, type_: pa.DataType) -> pa.Field:
-    return field.with_type(type_).with_nullable(True)
 
 
 def list_parts(column: pa.Array) -> tuple[pa.Array, pa.Array]:
@@ -70,6 +66,5 @@ def map_parts(column: pa.MapArray) -> tuple[pa.Array, pa.Array, pa.Array]:
     return pa.array(offsets - first, pa.int32()), column.keys.slice(first, entries), column.items.slice(first, entries)
 
 
-def _without_view(column: pa.Array) -> pa.Array:
-    kind = plain(column.type)
-    return column if column.type == kind else column.cast(kind)
+def _plain_leaf(column: pa.Array) -> pa.Array:
+    return column.cast(plain(column.type))

@@ -212,7 +212,7 @@ def _python(value: pa.Scalar) -> object:
             return {name: _python(value[name]) for name in value}
         case pa.ListScalar() | pa.LargeListScalar() | pa.FixedSizeListScalar() | pa.MapScalar():
             return [_python(item) for item in value.values]
-        case pa.StringScalar() | pa.LargeStringScalar() | pa.StringViewScalar():
+        case pa.StringScalar() | pa.LargeStringScalar():
             content = value.as_buffer().to_pybytes()
             try:
                 return content.decode()

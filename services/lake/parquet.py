@@ -96,9 +96,7 @@ class FileWriter:
         # Not of a table that lies in several groups, each of which would look through all of it, nor of one that would
         # be held for the few of its rows that are wanted, or is itself a small piece of what it keeps in memory.
         if places is not None and (
-            wanted > self._group
-            or wanted < sizes.sum() * _WORTH_HOLDING
-            or rows.nbytes < rows.get_total_buffer_size() * _OWN_BUFFERS
+            wanted > self._group or wanted < sizes.sum() * _WORTH_HOLDING or _is_small_piece(rows)
         ):
             rows, places = self._take(rows, places), None
         start = 0
@@ -107,21 +105,17 @@ class FileWriter:
             room = self._group - self._pending_bytes
             stop = int(np.searchsorted(ends, done + room)) + 1
             part = (rows.slice(start, stop - start), None) if places is None else (rows, places[start:stop])
+            is_last = stop > len(ends)
+            # What is left of a larger table would hold all of it until the row group closes.
+            if is_last and start and places is None and _is_small_piece(part[0]):
+                part = (self._take(part[0], np.arange(len(part[0]))), None)
             self._pending.append(part)
-            if stop > len(ends):
+            if is_last:
                 self._pending_bytes += int(ends[-1] - done)
-                if start and places is None:
-                    self._pending[-1] = (self._own(part[0]), None)
                 break
             self._flush()
             start = stop
         self.rows += len(ends)
-
-    def _own(self, rows: pa.Table) -> pa.Table:
-        """The rows; a copy where they would hold a much larger table until their row group closes."""
-        if rows.nbytes < rows.get_total_buffer_size() * _OWN_BUFFERS:
-            return self._take(rows, np.arange(rows.num_rows))
-        return rows
 
     def _flush(self) -> None:
         if not self._pending:
@@ -326,6 +320,11 @@ def _in_form(column: pa.ChunkedArray, type_: pa.DataType) -> pa.ChunkedArray:
     return pa.chunked_array(
         [pa.DictionaryArray.from_arrays(pa.array(place[indices], pa.int32(), mask=mask), values.take(pa.array(order)))]
     )
+
+
+def _is_small_piece(rows: pa.Table) -> bool:
+    """Whether a table keeps much more in memory, for as long as it is held, than it is."""
+    return bool(rows.nbytes < rows.get_total_buffer_size() * _OWN_BUFFERS)
 
 
 def _row_bytes(rows: pa.Table) -> np.ndarray:

@@ -33,10 +33,9 @@ def list_drop(source: Store, week: str, settle_seconds: int, now: Callable[[], f
     """The drop's files with their etags; NotReadyError when it is not there, empty, or still arriving."""
     prefix = f"{week}/"
     below = source.objects(prefix)
-    objects = [o for o in below if "/" not in o.key.removeprefix(prefix)]
-    if not objects and week not in source.folders(""):
+    if not below and week not in source.folders(""):
         raise NotReadyError(f"{source.url}/{week}: there is no such drop; check --source and --week, or wait for it")
-    taken = [o for o in objects if is_source_file(o.key.removeprefix(prefix))]
+    taken = [o for o in below if is_source_file(o.key.removeprefix(prefix))]
     if not taken:
         nested = [o.key for o in below if o.key.endswith(".parquet")]
         raise NotReadyError(
@@ -56,10 +55,9 @@ def list_drop(source: Store, week: str, settle_seconds: int, now: Callable[[], f
 def name_passed_over(source: Store, week: str) -> None:
     """Say which files below a drop's folder are not part of it: loudly of Parquet, which the sender may have meant."""
     prefix = f"{week}/"
-    others = [o.key for o in source.objects(prefix)]
-    others = [key for key in others if "/" in key.removeprefix(prefix) or not is_source_file(key.removeprefix(prefix))]
+    others = [o.key for o in source.objects(prefix) if not is_source_file(o.key.removeprefix(prefix))]
     meant = [key for key in others if key.lower().endswith(".parquet") and not key.rpartition("/")[2].startswith("_")]
     if meant:
         log.warning("Parquet files that are not part of the drop", first=meant[:_NAMED], files=len(meant))
-    if rest := sorted(set(others) - set(meant)):
+    if rest := [key for key in others if key not in meant]:
         log.info("files that are not part of the drop", first=rest[:_NAMED], files=len(rest))

@@ -87,6 +87,11 @@ class Store(Protocol):
         """Where this store wants files to be made that it will publish; None: anywhere."""
 
 
+def is_there(url: str) -> bool:
+    """Whether a local folder is there; a bucket says so itself when it is opened."""
+    return url.startswith("s3://") or Path(url.removeprefix("file://")).exists()
+
+
 def open_store(url: str, *, create: bool = False) -> Store:
     """The store at a folder or `s3://bucket/prefix`; `create` makes a local folder that is not there."""
     if url.startswith("s3://"):

@@ -12,6 +12,7 @@ from services.control.report import comparison
 from services.control.report.cost import cost
 from services.control.report.devices import error_movers
 from services.control.report.facts import DeviceErrors, Drop, Report, StageFacts, State, Verdict
+from services.control.weeks import absent, empty
 from services.judgement.accepted import read_accepted
 from services.judgement.judge import Judgement, judged
 from services.judgement.week import WeekFacts
@@ -42,12 +43,9 @@ def gather(settings: Settings, lake: Store) -> Report:
         known = [week for week in known if week <= settings.week]
     weeks = read_published(lake, known[-WEEKS_READ:])
     if settings.week != "auto" and not (weeks and weeks[-1].manifests.week == settings.week):
-        state = "begun but not published" if settings.week in known else "not in this lake"
-        raise NotReadyError(
-            f"{lake.url}: week {settings.week} is {state}; `eventlog run --week {settings.week}` brings it in"
-        )
+        raise absent(lake, settings.week, begun=settings.week in known)
     if not weeks:
-        raise NotReadyError(f"{lake.url}: no week has been ingested yet; `eventlog run` brings drops in")
+        raise NotReadyError(empty(lake.url))
     return report_of(settings, lake, weeks)
 
 
