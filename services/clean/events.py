@@ -6,7 +6,7 @@ native kernel (`kernel/`), which gives the same bytes.
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from xxhash import xxh3_64_intdigest
 
 from services.clean import timestamps
+from services.clean.common_times import common_times
 from services.clean.event_key import content_hashes, id_key, present
 from services.contracts.tables import EV_STATUSES, TIMESTAMP, TIMESTAMP_SOURCES, TIMESTAMP_STATUSES
 
@@ -96,7 +97,7 @@ def read_events_python(batch: pa.RecordBatch, rules: Rules) -> Events:
         log_times += _light([event.get("LogTime") for event in events], lambda _: True)
         event_ids += _light([event.get("EventId") for event in events], id_key)
         contents += content_hashes(events, rules.volatile)
-    candidates = (time_stamps, log_times, batch["ts"].to_pylist(), batch["eventdate"].to_pylist())
+    candidates = (time_stamps, log_times, batch["ts"].cast(pa.string()), batch["eventdate"])
     times, sources, time_statuses, unusable = _resolve(candidates, rules)
     with_id = list(map(present, event_ids))
     # Source 0 is a TimeStamp, which is therefore present.
@@ -195,7 +196,7 @@ def candidate_time(position: int, value: object, rules: Rules) -> int | None:
 
 
 def _resolve(
-    candidates: tuple[Sequence[object], ...], rules: Rules
+    candidates: tuple[list[object] | pa.Array, ...], rules: Rules
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[tuple[str, int | None], int]]:
     """Times, sources (-1: none, and no time) and statuses, from a column of each candidate; the candidates passed over.
 
@@ -207,9 +208,11 @@ def _resolve(
     unusable: Counter[tuple[str, int | None]] = Counter()
     left = np.arange(rows)
     for position, column in enumerate(candidates):
-        values = column if len(left) == rows else [column[place] for place in left.tolist()]
+        if not len(left):
+            break
+        values = _picked(column, left)
         # Nearly all times have the common form; only the others are looked at one by one.
-        read = pc.fill_null(timestamps.common_times(values), rules.lowest_us - 1).to_numpy().copy()
+        read = pc.fill_null(common_times(values), rules.lowest_us - 1).to_numpy().copy()
         for place in np.flatnonzero(~rules.plausible(read)).tolist():
             if not present(values[place]):
                 continue
@@ -223,6 +226,12 @@ def _resolve(
         times[left[good]], sources[left[good]] = read[good], position
         left = left[~good]
     return times, sources, _TIMESTAMP_STATUS[(sources < 0).astype(int), passed_over.astype(int)], dict(unusable)
+
+
+def _picked(column: list[object] | pa.Array, places: np.ndarray) -> list[object]:
+    if isinstance(column, pa.Array):
+        return column.take(pa.array(places)).to_pylist()
+    return column if len(places) == len(column) else [column[place] for place in places.tolist()]
 
 
 def _depth(content: bytes) -> int:

@@ -130,7 +130,7 @@ class _Build:
         rows = sum(group.rows for group in groups)
         copies = 0
         with (
-            Kernel(self._settings.kernel, self._settings.workers, rows) as kernel,
+            Kernel(self._settings.kernel, self._settings.workers, rows, self._folder) as kernel,
             progress(f"clean {self._week}", rows) as shown,
         ):
             log.info("reading events", kernel=kernel.name, rows=rows, partitions=len(footers))

@@ -1,15 +1,13 @@
 """Which kernel reads the events, and where: the native one in threads, the Python one in processes."""
 
-import gc
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
-from itertools import repeat
+from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
 import pyarrow as pa
 
 from services.clean.events import Events, Rules, read_events_python
+from services.clean.processes import Processes
 from services.runtime.native import native_kernel
 
 _INPUT = ["ev", "ts", "eventdate"]
@@ -20,22 +18,19 @@ _WORTH_PROCESSES = 100_000
 class Kernel:
     """Reads batches of events; `read` may be called from several threads."""
 
-    def __init__(self, wanted: Literal["auto", "native", "python"], workers: int, rows: int) -> None:
+    def __init__(self, wanted: Literal["auto", "native", "python"], workers: int, rows: int, scratch: Path) -> None:
         self._native = native_kernel(wanted)
         self.name = "native" if self._native else "python"
-        # Python's JSON loop holds the interpreter lock; forking a process with threads is not safe.
-        processes = self.name == "python" and workers > 1 and rows > _WORTH_PROCESSES
-        spawn = multiprocessing.get_context("spawn")
-        # What JSON holds has no cycles: looking for them took a tenth of the time.
-        self._pool = ProcessPoolExecutor(workers, mp_context=spawn, initializer=gc.disable) if processes else None
+        worth_it = self.name == "python" and workers > 1 and rows > _WORTH_PROCESSES
+        self._processes = Processes(workers, scratch) if worth_it else None
 
     def read(self, batches: list[pa.RecordBatch], rules: Rules) -> list[Events]:
         """The events of batches with columns ev, ts and eventdate, each by itself."""
         inputs = [batch.select(_INPUT) for batch in batches]
         if self._native:
             return [Events(*self._native.read_events(batch, *rules[:3], list(rules.volatile))) for batch in inputs]
-        if self._pool:
-            return list(self._pool.map(read_events_python, inputs, repeat(rules)))
+        if self._processes:
+            return self._processes.read(inputs, rules)
         return [read_events_python(batch, rules) for batch in inputs]
 
     def __enter__(self) -> Self:
@@ -44,5 +39,5 @@ class Kernel:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._pool:
-            self._pool.shutdown(wait=error is None, cancel_futures=True)
+        if self._processes:
+            self._processes.close(wait=error is None)

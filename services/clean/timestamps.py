@@ -5,12 +5,9 @@ the window in which a time is plausible, and none guesses.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import datetime
 from typing import Literal
-
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from services.contracts.text import WHITE_SPACE
 
@@ -23,14 +20,6 @@ _INT64 = range(-(2**63), 2**63)
 _CLOCK = r"([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]{1,9}))?)?"
 _ZONE = r"(?: ?(Z|z|[+-][0-9]{2}(?::?[0-9]{2})?))?"
 _ISO = re.compile(rf"([0-9]{{4}})-([0-9]{{2}})-([0-9]{{2}})(?:[Tt ]{_CLOCK}{_ZONE})?")
-_DAY = "(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31"
-_COMMON_ISO = (
-    rf"^[1-9][0-9]{{3}}-(?:{_DAY})[T ](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{{1,9}})?"
-    r"(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])?$"
-)
-"""What nearly all events have, and Arrow reads as `_ISO` does, once the fraction is cut: a day that every year has."""
-_IN_MICROSECONDS = len("2024-05-08T10:00:00.123456")
-"""Only a longer text may have a fraction that Arrow does not take."""
 _ISO_BASIC = re.compile(
     rf"([0-9]{{4}})([0-9]{{2}})([0-9]{{2}})[Tt]([0-9]{{2}})([0-9]{{2}})(?:([0-9]{{2}})(?:[.,]([0-9]{{1,9}}))?)?{_ZONE}"
 )
@@ -53,20 +42,6 @@ def from_json(value: object, *, day_first: bool = False) -> int | None:
     if isinstance(value, int):
         return from_integer(value)
     return from_float(value) if isinstance(value, float) else None
-
-
-def common_times(values: Iterable[object]) -> pa.Array:
-    """The times (int64, µs) of the values that are strings in the form that most events have; null for all others.
-
-    Read as a column, ten times as fast as one by one.
-    """
-    texts = pa.array([value if isinstance(value, str) else None for value in values], pa.string())
-    common = pc.if_else(pc.match_substring_regex(texts, _COMMON_ISO), texts, None)
-    if (pc.max(pc.binary_length(common)).as_py() or 0) > _IN_MICROSECONDS:
-        common = pc.replace_substring_regex(common, r"(\.[0-9]{6})[0-9]*", r"\1")
-    zoned = pc.match_substring_regex(common, r"(?:Z|[+-]..:..)$")
-    in_utc = pc.if_else(zoned, common, pc.binary_join_element_wise(common, "Z", ""))
-    return in_utc.cast(pa.timestamp("us", "UTC")).cast(pa.int64())
 
 
 def from_text(text: str, *, day_first: bool = False) -> int | None:

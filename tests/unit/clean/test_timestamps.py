@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.clean.timestamps import (
-    common_times,
     from_float,
     from_integer,
     from_json,
@@ -368,44 +367,6 @@ TEXTS = st.one_of(
 @given(TEXTS, st.booleans())
 def test_text_is_read_as_the_reference_reads_it(text, day_first):
     assert from_text(text, day_first=day_first) == reference.timestamp(text, kind="ts", day_first=day_first)
-
-
-FRACTIONS_AND_ZONES = st.from_regex(r"\A(\.[0-9]{1,9})?(Z|z| Z|[+-][0-9]{2}:[0-9]{2})?\Z")
-COMMON = st.builds(
-    lambda moment, separator, rest: moment.replace(microsecond=0).isoformat(separator) + rest,
-    st.datetimes(),
-    st.sampled_from("T "),
-    FRACTIONS_AND_ZONES,
-)
-
-
-@given(st.lists(COMMON | TEXTS | st.none() | st.integers(), max_size=5))
-def test_a_column_of_times_holds_what_is_read_one_by_one(values):
-    for value, time in zip(values, common_times(values).to_pylist(), strict=True):
-        assert time is None or time == from_text(value)
-
-
-def test_a_column_of_times_holds_the_common_forms():
-    zones = ["", "Z", "+00:00", "-00:00"]
-    common = [f"2024-05-08{between}10:00:00{rest}{zone}" for between in "T " for rest in ("", ".000") for zone in zones]
-    common += ["2024-05-08T15:30:00.0000009+05:30", "2024-05-07 10:01:00-23:59", "2024-05-08T10:00:00.000000999"]
-    common += [f"2024-05-08T10:00:00.{'0' * digits}{zone}" for digits in range(1, 10) for zone in zones]
-    assert [common_times([text]).to_pylist() for text in common] == [[TEN_US]] * len(common)
-    others = [None, 1, "", "x", " 2024-05-08T10:00:00", "2024-05-08T10:00:00+24:00", "2024-05-08T24:00:00"]
-    assert common_times(common + others).to_pylist() == [TEN_US] * len(common) + [None] * len(others)
-    assert common_times(["2024-05-08T10:00:00.25", "9999-12-31T23:59:59.999999Z"]).null_count == 0
-    assert common_times(["1900-03-01 00:00:00.9999999-00:01"]).to_pylist() == [
-        from_text("1900-03-01 00:00:00.9999999-00:01")
-    ]
-    assert common_times([]).to_pylist() == []
-
-
-def test_every_day_but_the_29th_of_february_is_common_and_no_other():
-    for year in (1900, 2023, 2024):
-        days = [(month, day) for month in range(14) for day in range(33)]
-        texts = [f"{year}-{month:02}-{day:02}T00:00:00Z" for month, day in days]
-        expected = [None if day == (2, 29) else from_text(text) for day, text in zip(days, texts, strict=True)]
-        assert common_times(texts).to_pylist() == expected
 
 
 NUMBERS = st.one_of(
