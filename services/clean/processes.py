@@ -8,12 +8,14 @@ import gc
 import multiprocessing
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from itertools import count
 from pathlib import Path
 
 import pyarrow as pa
 
 from services.clean.events import EVENT_SCHEMA, Events, Rules, read_events_python
+from services.contracts.errors import TemporaryError
 
 
 class Processes:
@@ -33,7 +35,13 @@ class Processes:
         there = self._scratch / f"rows-{next(self._numbers)}.arrow"
         back = there.with_suffix(".events")
         _write(there, batches[0].schema, batches)
-        unusable = self._pool.submit(_read_file, there, back, rules).result()
+        try:
+            unusable = self._pool.submit(_read_file, there, back, rules).result()
+        except BrokenProcessPool as killed:
+            raise TemporaryError(
+                "a process that reads events was killed, mostly for want of memory; run it again, with more memory or "
+                "with fewer --workers"
+            ) from killed
         events = [Events(columns, passed) for columns, passed in zip(_mapped(back), unusable, strict=True)]
         # What is mapped stays until its last reader lets go of it.
         there.unlink()
