@@ -78,19 +78,20 @@ def main() -> None:
 
 
 def _profile(contender: Contender, stage: str, source: str, lake: Path, week: str) -> str:
-    command = contender.command(stage, source, lake, week)
+    command = [*contender.command(stage, source, lake, week), "--force"]  # a try that failed may have published
     environment = dict(contender.environment)
     with tempfile.TemporaryDirectory() as folder:
         stacks, timings = f"{folder}/stacks", f"{folder}/timings"
-        options = f"record --native --subprocesses --rate {_RATE} --format raw -o {stacks} --".split()
-        spy = str(Path(sys.executable).with_name("py-spy"))
-        run = subprocess.run([spy, *options, *command], check=False, env=environment, capture_output=True, text=True)
-        if run.returncode == 0 and Path(stacks).exists():
-            return _tables(_read(Path(stacks).read_text().splitlines()))
-        shutil.rmtree(lake / "_control" / stage, ignore_errors=True)
+        options = f"record --subprocesses --rate {_RATE} --format raw -o {stacks}".split()
+        spy = [str(Path(sys.executable).with_name("py-spy")), *options]
+        for native in (["--native"], []):  # native frames make it crash now and then, where a process ends
+            look = [*spy, *native, "--", *command]
+            run = subprocess.run(look, check=False, env=environment, capture_output=True, text=True)
+            if run.returncode == 0 and Path(stacks).exists():
+                return _tables(_read(Path(stacks).read_text().splitlines()))
         alone = [command[0], "-m", "cProfile", "-o", timings, *command[1:], "--workers", "1"]
         subprocess.run(alone, env=environment, capture_output=True, check=True)
-        why = run.stderr.strip().rsplit("\n", 1)[-1]
+        why = run.stderr.strip().rsplit("\n", 1)[-1] or f"exit code {run.returncode}"
         return f"py-spy could not look ({why}); cProfile, one worker:\n\n{_timed(Path(timings))}"
 
 
