@@ -138,20 +138,17 @@ impl Output {
                 self.payload_hash.append_null();
             }
             EventKey::Payload(hash) => {
-                self.add_key(&hex(hash));
+                self.event_key.append_value(hex(hash));
+                self.key_hash.append_value((hash >> 64) as u64);
                 self.payload_hash.append_null();
             }
             EventKey::EventId(id, hash) => {
-                self.add_key(id);
+                self.event_key.append_value(id);
+                self.key_hash.append_value(hash_of_id(id));
                 self.payload_hash.append_value(hash.to_be_bytes())?;
             }
         }
         Ok(())
-    }
-
-    fn add_key(&mut self, key: &[u8]) {
-        self.event_key.append_value(key);
-        self.key_hash.append_value(xxh3_64(key));
     }
 
     fn finish(mut self) -> Result<(RecordBatch, PassedOver), ArrowError> {
@@ -176,7 +173,16 @@ fn dictionary(mut keys: Int8Builder, values: &[&str]) -> Result<ArrayRef, ArrowE
     Ok(Arc::new(DictionaryArray::try_new(keys.finish(), Arc::new(values))?))
 }
 
-/// As `xxhash.xxh3_128_hexdigest` writes it.
+/// As `event_key.key_hash` has it: an EventId may look like the hash of a content.
+fn hash_of_id(id: &[u8]) -> u64 {
+    let hash = |id: &[u8]| u128::from_str_radix(std::str::from_utf8(id).ok()?, 16).ok();
+    match hash(id) {
+        Some(hash) if hex(hash) == id => (hash >> 64) as u64,
+        _ => xxh3_64(id),
+    }
+}
+
+/// As `xxhash.xxh3_128_digest().hex()` writes it.
 fn hex(hash: u128) -> [u8; 32] {
     let mut digits = [0; 32];
     for (pair, byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(hash.to_be_bytes()) {

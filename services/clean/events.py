@@ -1,6 +1,6 @@
-"""The heart of clean: an Arrow batch of raw rows → an Arrow batch of what their events say.
+"""The heart of clean: an Arrow table of raw rows → an Arrow table of what their events say.
 
-A pure function of the batch and the rules, so that it can run in a thread, in another process, or as the
+A pure function of the rows and the rules, so that it can run in a thread, in another process, or as the
 native kernel (`kernel/`), which gives the same bytes.
 """
 
@@ -14,11 +14,10 @@ import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
-from xxhash import xxh3_64_intdigest
 
 from services.clean import timestamps
-from services.clean.common_times import common_times
-from services.clean.event_key import content_hashes, id_key, present
+from services.clean.common_times import common_times, strings
+from services.clean.event_key import content_hashes, id_key, key_hash, present
 from services.contracts.tables import EV_STATUSES, TIMESTAMP, TIMESTAMP_SOURCES, TIMESTAMP_STATUSES
 
 MAX_EV_BYTES = 1_048_576
@@ -49,14 +48,16 @@ class Rules(NamedTuple):
 
 
 class Events(NamedTuple):
-    """What a batch's events say."""
+    """What rows' events say."""
 
-    columns: pa.RecordBatch
-    """One row per row of the batch; the columns of `EVENT_SCHEMA`."""
+    columns: pa.Table
+    """One row per row that was read; the columns of `EVENT_SCHEMA`."""
     unusable: dict[tuple[str, int | None], int]
     """Candidates passed over, by name and by the year they claim (None: they are no time at all)."""
 
 
+_HEXADECIMAL = np.frombuffer(bytes(range(256)).hex().encode(), np.uint16)
+"""The two digits of a byte."""
 _CODES = pa.dictionary(pa.int8(), pa.string())
 EVENT_SCHEMA = pa.schema(
     [
@@ -70,8 +71,8 @@ EVENT_SCHEMA = pa.schema(
         ("has_event_id", pa.bool_()),
     ]
 )
-"""`key_hash`: XXH3-64 of the key, 0 without one: numbers are compared sooner than texts. `payload_hash`: of rows whose
-key is their EventId, the hash that tells whether their contents agree."""
+"""`key_hash`: see there, 0 without a key; numbers are compared sooner than texts. `payload_hash`: of rows whose key is
+their EventId, the hash that tells whether their contents agree."""
 
 
 def window_rules(week: str, *, before: int, after: int, day_first: bool, volatile: tuple[str, ...]) -> Rules:
@@ -81,40 +82,57 @@ def window_rules(week: str, *, before: int, after: int, day_first: bool, volatil
     return Rules((seconds - before * 86_400) * 10**6, (seconds + after * 86_400) * 10**6, day_first, volatile)
 
 
-def read_events_python(batch: pa.RecordBatch, rules: Rules) -> Events:
+def read_events_python(rows: pa.Table, rules: Rules) -> Events:
     """The reference kernel: reads columns ev, ts and eventdate."""
-    ev = batch["ev"].cast(pa.string())
-    texts = ev.cast(pa.binary()).to_pylist()
-    ev_statuses: list[int] = []
-    time_stamps: list[object] = []
-    log_times: list[object] = []
-    event_ids: list[object] = []
-    contents: list[str] = []
-    for piece, suspicious in _pieces(ev):
-        statuses, events = _parse(texts[piece], suspicious=suspicious)
-        ev_statuses += statuses
-        time_stamps += _light([event.get("TimeStamp") for event in events], lambda _: True)  # there, and no time either
-        log_times += _light([event.get("LogTime") for event in events], lambda _: True)
-        event_ids += _light([event.get("EventId") for event in events], id_key)
-        contents += content_hashes(events, rules.volatile)
-    candidates = (time_stamps, log_times, batch["ts"].cast(pa.string()), batch["eventdate"])
-    times, sources, time_statuses, unusable = _resolve(candidates, rules)
-    with_id = list(map(present, event_ids))
+    if not rows.num_rows:
+        return Events(EVENT_SCHEMA.empty_table(), {})
+    said = _Fields()
+    for texts in rows["ev"].cast(pa.string()).chunks:
+        said.add(texts, rules.volatile)
+    candidates = (said.time_stamps, said.log_times, rows["ts"].cast(pa.string()), rows["eventdate"])
+    times, sources, time_statuses, unusable = _resolve(pa.concat_arrays(said.time_stamp_texts), candidates, rules)
     # Source 0 is a TimeStamp, which is therefore present.
-    without_time_stamp = [place for place in np.flatnonzero(sources).tolist() if not present(time_stamps[place])]
-    keys, payloads = _keys(without_time_stamp, with_id, event_ids, contents)
-    key_hashes = [0 if key is None else xxh3_64_intdigest(key.encode()) for key in keys]
-    columns = [
-        pa.array(times, mask=sources < 0).cast(TIMESTAMP),
-        _codes(pa.array(sources, mask=sources < 0), TIMESTAMP_SOURCES),
-        _codes(pa.array(time_statuses), TIMESTAMP_STATUSES),
-        pa.array(keys, pa.string()),
-        pa.array(key_hashes, pa.uint64()),
-        _codes(pa.array(ev_statuses, pa.int8()), EV_STATUSES),
-        pa.array(payloads, pa.binary(16)),
-        pa.array(with_id, pa.bool_()),
-    ]
-    return Events(pa.RecordBatch.from_arrays(columns, schema=EVENT_SCHEMA), unusable)
+    unstamped = [place for place in np.flatnonzero(sources).tolist() if not present(said.time_stamps[place])]
+    ids = [id_key(said.event_ids[place]) if said.with_id[place] else None for place in unstamped]
+    keys, key_hashes, payloads = _keys(b"".join(said.hashes), unstamped, ids)
+    columns = {
+        "valid_timestamp": pa.array(times, mask=sources < 0).cast(TIMESTAMP),
+        "timestamp_source": _codes(pa.array(sources, mask=sources < 0), TIMESTAMP_SOURCES),
+        "timestamp_status": _codes(pa.array(time_statuses), TIMESTAMP_STATUSES),
+        "event_key": keys,
+        "key_hash": key_hashes,
+        "ev_status": _codes(pa.array(said.ev_statuses, pa.int8()), EV_STATUSES),
+        "payload_hash": payloads,
+        "has_event_id": pa.array(said.with_id, pa.bool_()),
+    }
+    return Events(pa.table(columns, schema=EVENT_SCHEMA), unusable)
+
+
+class _Fields:
+    """What the JSON of rows says, row by row, as it grows."""
+
+    def __init__(self) -> None:
+        self.ev_statuses: list[int] = []
+        self.time_stamps: list[object] = []
+        self.time_stamp_texts: list[pa.StringArray] = []
+        self.log_times: list[object] = []
+        self.event_ids: list[object] = []
+        self.with_id: list[bool] = []
+        self.hashes: list[bytes] = []
+
+    def add(self, ev: pa.StringArray, volatile: tuple[str, ...]) -> None:
+        first = len(self.hashes)
+        texts = ev.cast(pa.binary()).to_pylist()
+        for piece, suspicious in _pieces(ev):
+            statuses, events = _parse(texts[piece], suspicious=suspicious)
+            self.ev_statuses += statuses
+            # Whether one that is no text is there is all that is asked of it.
+            self.time_stamps += _light([event.get("TimeStamp") for event in events], lambda _: True)
+            self.log_times += _light([event.get("LogTime") for event in events], lambda _: True)
+            self.event_ids += _light([event.get("EventId") for event in events], id_key)
+            self.hashes += content_hashes(events, volatile)
+        self.time_stamp_texts.append(strings(self.time_stamps[first:]))
+        self.with_id += map(present, self.event_ids[first:])
 
 
 def _pieces(texts: pa.StringArray) -> Iterator[tuple[slice, bool]]:
@@ -125,11 +143,14 @@ def _pieces(texts: pa.StringArray) -> Iterator[tuple[slice, bool]]:
     ends = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1]
     opening = np.frombuffer(content or b"", np.uint8)[ends[0] : ends[-1]] | 0x20 == ord("{")  # "[" lacks that bit
     ends = ends - ends[0]
-    suspicious = np.diff(ends) > MAX_EV_BYTES
-    if np.count_nonzero(opening) * 8 > len(opening):  # their places would take more memory than the texts
-        suspicious[:] = True
-    else:
-        suspicious |= np.diff(np.searchsorted(np.flatnonzero(opening), ends)) > MAX_EV_DEPTH
+    # Counted by 64 characters, which is many times as fast: a text counts for its neighbours' few, too.
+    whole = len(opening) // 64 * 64
+    counts = np.bitwise_count(np.packbits(opening[:whole]).view(np.uint64))
+    before = np.zeros(len(counts) + 2, np.int64)
+    np.cumsum(counts, out=before[1:-1])
+    before[-1] = before[-2] + np.count_nonzero(opening[whole:])
+    brackets = before[-(-ends[1:] // 64)] - before[ends[:-1] // 64]
+    suspicious = (np.diff(ends) > MAX_EV_BYTES) | (brackets > MAX_EV_DEPTH)
     edges = np.flatnonzero(np.diff(ends[1:] // _PIECE_BYTES)) + 1
     for start, stop in pairwise([0, *edges.tolist(), len(texts)]):
         yield slice(start, stop), bool(suspicious[start:stop].any())
@@ -148,9 +169,10 @@ def _parse(texts: list[Any], *, suspicious: bool) -> tuple[list[int], list[dict[
         except orjson.JSONDecodeError:  # what was read before it is there
             events.append(None)
     statuses = [_EV_STATUS["ok"]] * len(events)
-    for place in [place for place, event in enumerate(events) if not isinstance(event, dict)]:
-        status, events[place] = parse_ev(texts[place])
-        statuses[place] = _EV_STATUS[status]
+    if not {dict}.issuperset(map(type, events)):
+        for place in [place for place, event in enumerate(events) if not isinstance(event, dict)]:
+            status, events[place] = parse_ev(texts[place])
+            statuses[place] = _EV_STATUS[status]
     return statuses, events
 
 
@@ -177,15 +199,22 @@ def _light(values: list[object], part: Callable[[object], object]) -> list[objec
 
 
 def _keys(
-    without_time_stamp: list[int], with_id: list[bool], event_ids: list[object], contents: list[str]
-) -> tuple[list[str | None], list[bytes | None]]:
-    """Event keys, and payload hashes of the rows that their EventId is the key of."""
-    keys: list[str | None] = list(contents)
-    payloads: list[bytes | None] = [None] * len(contents)
-    for place in without_time_stamp:
-        keys[place] = id_key(event_ids[place]) if with_id[place] else None
-        payloads[place] = bytes.fromhex(contents[place]) if with_id[place] else None
-    return keys, payloads
+    hashes: bytes, unstamped: list[int], ids: list[str | None]
+) -> tuple[pa.StringArray, np.ndarray, pa.FixedSizeBinaryArray]:
+    """Event keys, their hashes, and the payload hashes, of rows whose contents have these hashes.
+
+    `unstamped`: the rows that have no TimeStamp, so that their EventId is the key.
+    """
+    digests = np.frombuffer(hashes, np.uint8).reshape(-1, 16)
+    rows = len(digests)
+    hexadecimal = pa.Array.from_buffers(pa.binary(32), rows, [None, pa.py_buffer(_HEXADECIMAL[digests])])
+    by_id, has_payload = np.zeros((2, rows), bool)
+    by_id[unstamped], has_payload[unstamped] = True, [key is not None for key in ids]
+    keys = pc.replace_with_mask(hexadecimal.cast(pa.string()), by_id, pa.array(ids, pa.string()))
+    key_hashes = digests[:, :8].copy().view(">u8").ravel().astype(np.uint64)
+    key_hashes[unstamped] = [0 if key is None else key_hash(key) for key in ids]
+    payloads = pa.Array.from_buffers(pa.binary(16), rows, [None, pa.py_buffer(hashes)])
+    return keys, key_hashes, pc.if_else(has_payload, payloads, None)
 
 
 def candidate_time(position: int, value: object, rules: Rules) -> int | None:
@@ -196,9 +225,11 @@ def candidate_time(position: int, value: object, rules: Rules) -> int | None:
 
 
 def _resolve(
-    candidates: tuple[list[object] | pa.Array, ...], rules: Rules
+    time_stamps: pa.StringArray, candidates: tuple[list[object] | pa.ChunkedArray, ...], rules: Rules
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[tuple[str, int | None], int]]:
     """Times, sources (-1: none, and no time) and statuses, from a column of each candidate; the candidates passed over.
+
+    `time_stamps`: those of the first candidate that are texts.
 
     Candidate by candidate, the first for all rows and each other for the rows that are left.
     """
@@ -211,25 +242,29 @@ def _resolve(
         if not len(left):
             break
         values = _picked(column, left)
+        name = TIMESTAMP_SOURCES[position]
         # Nearly all times have the common form; only the others are looked at one by one.
-        read = pc.fill_null(common_times(values), rules.lowest_us - 1).to_numpy().copy()
-        for place in np.flatnonzero(~rules.plausible(read)).tolist():
+        read, known = common_times(time_stamps if position == 0 else strings(values))
+        good = known & rules.plausible(read)
+        far = known & ~good
+        unusable.update((name, timestamps.year_of(time)) for time in read[far].tolist())
+        passed_over[left[far]] = True
+        for place in np.flatnonzero(~known).tolist():
             if not present(values[place]):
                 continue
             time = candidate_time(position, values[place], rules)
             if time is not None and rules.plausible(time):
-                read[place] = time
+                read[place], good[place] = time, True
             else:
                 passed_over[left[place]] = True
-                unusable[TIMESTAMP_SOURCES[position], None if time is None else timestamps.year_of(time)] += 1
-        good = rules.plausible(read)
+                unusable[name, None if time is None else timestamps.year_of(time)] += 1
         times[left[good]], sources[left[good]] = read[good], position
         left = left[~good]
     return times, sources, _TIMESTAMP_STATUS[(sources < 0).astype(int), passed_over.astype(int)], dict(unusable)
 
 
-def _picked(column: list[object] | pa.Array, places: np.ndarray) -> list[object]:
-    if isinstance(column, pa.Array):
+def _picked(column: list[object] | pa.ChunkedArray, places: np.ndarray) -> list[object]:
+    if isinstance(column, pa.ChunkedArray):
         return column.take(pa.array(places)).to_pylist()
     return column if len(places) == len(column) else [column[place] for place in places.tolist()]
 

@@ -167,8 +167,7 @@ def _may_hold(group: pq.RowGroupMetaData, service_tag: str) -> bool:
 def _told(week: str, rows: pa.Table, rules: Rules) -> Iterator[RawEvent]:
     if not rows.num_rows:
         return
-    (batch,) = rows.to_batches()
-    events = pa.Table.from_batches([read_events_python(batch.select(["ev", "ts", "eventdate"]), rules).columns])
+    events = read_events_python(rows.select(["ev", "ts", "eventdate"]), rules).columns
     judged = events.select(["event_key", "key_hash", "valid_timestamp", "payload_hash"])
     for name in ("service_tag", "source_file", "source_row"):
         judged = judged.append_column(name, rows[name])

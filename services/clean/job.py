@@ -4,7 +4,6 @@ Read it top to bottom: sweep the partitions for whole devices, read their events
 """
 
 import shutil
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -143,14 +142,11 @@ class _Build:
         """A row group with what its events say."""
         with self._lake.open(group.key, group.etag) as handle:
             batches = list(group_batches(handle, group.metadata, group.ordinal, _RAW_COLUMNS, ("cat",)))
-        read: list[pa.Table] = []
-        unusable: Counter[tuple[str, int | None]] = Counter()
-        for batch, events in zip(batches, kernel.read(batches, self._rules), strict=True):
-            columns = {name: batch[name] for name in _RAW_COLUMNS if name not in ("ts", "eventdate")}
-            read.append(pa.table(columns | {name: events.columns[name] for name in events.columns.schema.names}))
-            unusable.update(events.unusable)
-        rows = pa.concat_tables(read)
-        tally.saw_raw(group.pn, rows, unusable)
+        events = kernel.read(batches, self._rules)
+        raw = pa.Table.from_batches(batches)
+        columns = {name: raw[name] for name in _RAW_COLUMNS if name not in ("ts", "eventdate")}
+        rows = pa.table(columns | {name: events.columns[name] for name in events.columns.schema.names})
+        tally.saw_raw(group.pn, rows, events.unusable)
         return rows
 
     def _write_devices(self, devices: Devices, tally: Tally, writers: PartitionWriters) -> int:

@@ -1,5 +1,6 @@
 """Which kernel reads the events, and where: the native one in threads, the Python one in processes."""
 
+from collections import Counter
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -16,7 +17,7 @@ _WORTH_PROCESSES = 100_000
 
 
 class Kernel:
-    """Reads batches of events; `read` may be called from several threads."""
+    """Reads events; `read` may be called from several threads."""
 
     def __init__(self, wanted: Literal["auto", "native", "python"], workers: int, rows: int, scratch: Path) -> None:
         self._native = native_kernel(wanted)
@@ -24,14 +25,15 @@ class Kernel:
         worth_it = self.name == "python" and workers > 1 and rows > _WORTH_PROCESSES
         self._processes = Processes(workers, scratch) if worth_it else None
 
-    def read(self, batches: list[pa.RecordBatch], rules: Rules) -> list[Events]:
-        """The events of batches with columns ev, ts and eventdate, each by itself."""
+    def read(self, batches: list[pa.RecordBatch], rules: Rules) -> Events:
+        """The events of batches with columns ev, ts and eventdate."""
         inputs = [batch.select(_INPUT) for batch in batches]
         if self._native:
-            return [Events(*self._native.read_events(batch, *rules[:3], list(rules.volatile))) for batch in inputs]
-        if self._processes:
-            return self._processes.read(inputs, rules)
-        return [read_events_python(batch, rules) for batch in inputs]
+            read = [self._native.read_events(batch, *rules[:3], list(rules.volatile)) for batch in inputs]
+            unusable = sum((Counter(passed_over) for _, passed_over in read), Counter())
+            return Events(pa.Table.from_batches([columns for columns, _ in read]), unusable)
+        rows = pa.Table.from_batches(inputs)
+        return self._processes.read(rows, rules) if self._processes else read_events_python(rows, rules)
 
     def __enter__(self) -> Self:
         return self

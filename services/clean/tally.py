@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -28,7 +28,7 @@ class Tally:
         self._unusable: Counter[tuple[str, int | None]] = Counter()
         self._ev_statuses: Counter[int] = Counter()
 
-    def saw_raw(self, pn: str, rows: pa.Table, unusable: Counter[tuple[str, int | None]]) -> None:
+    def saw_raw(self, pn: str, rows: pa.Table, unusable: Mapping[tuple[str, int | None], int]) -> None:
         """Count raw rows of one partition, with what was read from their events."""
         status = rows["timestamp_status"].combine_chunks().indices.to_numpy()
         source = pc.fill_null(rows["timestamp_source"].combine_chunks().indices, -1).to_numpy()

@@ -2,12 +2,20 @@
 
 import re
 
+import pyarrow as pa
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from services.clean.common_times import common_times
+from services.clean.common_times import common_times, strings
 from services.clean.timestamps import from_text
 from tests.drops import TEN_US
+
+
+def read(values):
+    """The time of each value that is known, else None."""
+    times, known = common_times(strings(values))
+    return [time if is_known else None for time, is_known in zip(times.tolist(), known.tolist(), strict=True)]
+
 
 FORM = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})?")
 TIMES = st.builds(
@@ -35,7 +43,7 @@ def near_times(draw):
 @example(["2024-05-08T10:00-00:00:00", "2024-05-08T10:00:00,000", "2024-05-08T10:00:00+0000", "+024-05-08T10:00:00"])
 def test_exactly_the_common_forms_are_read_each_as_one_text_is(values):
     expected = [from_text(v) if isinstance(v, str) and FORM.fullmatch(v) else None for v in values]
-    assert common_times(values).to_pylist() == expected
+    assert read(values) == expected
 
 
 def test_every_fraction_and_zone_is_common():
@@ -46,8 +54,8 @@ def test_every_fraction_and_zone_is_common():
         for zone in ("", "Z", "+00:00", "-00:00")
     ]
     common += ["2024-05-08T15:30:00.0000009+05:30", "2024-05-07 10:01:00-23:59", "2024-05-08T10:00:00.000000999"]
-    assert common_times(common).to_pylist() == [TEN_US] * len(common)
-    assert [common_times([text]).to_pylist() for text in common] == [[TEN_US]] * len(common)
+    assert read(common) == [TEN_US] * len(common)
+    assert [read([text]) for text in common] == [[TEN_US]] * len(common)
 
 
 def test_every_day_of_the_calendar_and_no_other_is_a_time():
@@ -57,12 +65,18 @@ def test_every_day_of_the_calendar_and_no_other_is_a_time():
         for month in range(14)
         for day in range(33)
     ]
-    times = common_times(texts).to_pylist()
+    times = read(texts)
     assert times == [from_text(text) for text in texts]
     assert sum(time is not None for time in times) == 365 + 365 + 366
 
 
 def test_no_values_and_values_without_text():
-    assert common_times([]).to_pylist() == []
-    assert common_times([None, None]).to_pylist() == [None, None]
-    assert common_times(["", None, 1.5]).to_pylist() == [None, None, None]
+    assert read([]) == []
+    assert read([None, None]) == [None, None]
+    assert read(["", None, 1.5]) == [None, None, None]
+
+
+def test_texts_are_found_wherever_they_lie_in_their_array():
+    texts = pa.array(["2024-05-08T10:00:00Z", "x", "2024-05-08T10:00:01Z"])
+    times, known = common_times(texts.slice(1))
+    assert (times.tolist(), known.tolist()) == ([0, TEN_US + 1_000_000], [False, True])

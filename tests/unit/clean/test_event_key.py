@@ -4,7 +4,7 @@ import orjson
 import pytest
 import xxhash
 
-from services.clean.event_key import canonical, content_hashes, id_key, present
+from services.clean.event_key import canonical, content_hashes, id_key, key_hash, present
 
 VOLATILE = ("LogTime", "UploadTime", "SeqNo", "BatchId")
 
@@ -14,10 +14,10 @@ def key_of(text):
 
 
 def test_the_hash_is_xxh3_128_of_the_canonical_json():
-    assert key_of('{ "b": [1, {"d":null,"c":"\\u00fc"}], "SeqNo": 1, "a": 1.0 }') == xxhash.xxh3_128_hexdigest(
+    assert key_of('{ "b": [1, {"d":null,"c":"\\u00fc"}], "SeqNo": 1, "a": 1.0 }') == xxhash.xxh3_128_digest(
         '{"a":1.0,"b":[1,{"c":"ü","d":null}]}'.encode()
     )
-    assert key_of("{}") == xxhash.xxh3_128_hexdigest(b"{}")
+    assert key_of("{}") == xxhash.xxh3_128_digest(b"{}")
 
 
 @pytest.mark.parametrize(
@@ -83,3 +83,10 @@ def test_event_id_is_a_key_as_text(value, expected):
 def test_keys_are_sorted_by_code_point_at_every_level():
     (text,) = canonical([{"é": 1, "z": {"\U0001f4bb": 1, "\uffff": 2}, "Z": 1, "": 1}])
     assert text.decode() == '{"":1,"Z":1,"z":{"\uffff":2,"\U0001f4bb":1},"é":1}'
+
+
+def test_a_key_has_one_hash_whether_it_is_a_content_hash_or_looks_like_one():
+    content = xxhash.xxh3_128_digest(b"{}")
+    assert key_hash(content.hex()) == int.from_bytes(content[:8], "big")
+    for key in ("7", content.hex()[1:], content.hex().upper(), content.hex() + "\n", "٣" * 32):
+        assert key_hash(key) == xxhash.xxh3_64_intdigest(key.encode())

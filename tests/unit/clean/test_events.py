@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 import xxhash
 
+from services.clean.event_key import key_hash
 from services.clean.events import (
     EVENT_SCHEMA,
     MAX_EV_BYTES,
@@ -26,14 +27,14 @@ EARLIER_US = TEN_US - 34 * 3_600 * SECOND
 
 
 def read(event=None, ts=None, eventdate=None, rules=RULES):
-    batch = pa.record_batch(
+    rows = pa.table(
         {
             "ev": pa.array([event], pa.string()),
             "ts": pa.array([ts], pa.string()),
             "eventdate": pa.array([eventdate], pa.int64()),
         }
     )
-    return read_events_python(batch, rules)
+    return read_events_python(rows, rules)
 
 
 def row_of(*args, **kwargs):
@@ -160,6 +161,7 @@ def test_ev_status_is_the_first_that_applies(event, status):
 @pytest.mark.parametrize(
     ("event", "key"),
     [
+        (ev(EventId="0123456789abcdef" * 2), "0123456789abcdef" * 2),
         (ev(EventId=7), "7"),
         (ev(EventId="E 7 "), "E 7 "),
         (ev(EventId=0, TimeStamp=" "), "0"),
@@ -176,7 +178,7 @@ def test_ev_status_is_the_first_that_applies(event, status):
 def test_the_key_is_the_content_hash_or_the_event_id(event, key):
     row = row_of(event)
     assert row["event_key"] == key
-    assert row["key_hash"] == (0 if key is None else xxhash.xxh3_64_intdigest(key.encode()))
+    assert row["key_hash"] == (0 if key is None else key_hash(key))
 
 
 def test_only_rows_keyed_by_event_id_carry_the_hash_of_their_content():
@@ -213,27 +215,29 @@ def test_rows_are_read_together_as_each_by_itself(refused):
     keyed = [ev(EventId=7, SeqNo=1), ev(TimeStamp=TEN, EventId=8), ev(TimeStamp=BAD, LogTime=TEN), ev()]
     texts = [text for place in range(9) for text in [*refused, *keyed * (1 + 5 * place)]]  # denser and denser good ones
     rows = {"ev": pa.array(texts, pa.string()), "ts": pa.array([TEN] * len(texts))}
-    batch = pa.record_batch(rows | {"eventdate": pa.nulls(len(texts), pa.int64())})
-    found = read_events_python(batch, RULES).columns.to_pylist()
-    assert found == [row_of(text, TEN, None) for text in texts]
+    table = pa.table(rows | {"eventdate": pa.nulls(len(texts), pa.int64())})
+    expected = [row_of(text, TEN, None) for text in texts]
+    assert read_events_python(table, RULES).columns.to_pylist() == expected
+    in_chunks = pa.Table.from_batches(table.to_batches(7))
+    assert read_events_python(in_chunks, RULES).columns.to_pylist() == expected
 
 
 @pytest.mark.parametrize("field", ["Samples", "TimeStamp", "LogTime", "EventId"])
 def test_large_events_are_not_held_together(field):
     texts = pa.array([ev(**{field: [0.5] * 3000})] * 60, pa.string())
     rows = {"ev": texts, "ts": pa.nulls(60, pa.string()), "eventdate": pa.nulls(60, pa.int64())}
-    batch = pa.record_batch(rows)
+    table = pa.table(rows)
     tracemalloc.start()
     try:
-        read_events_python(batch, RULES)
+        read_events_python(table, RULES)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     assert peak < 5 * texts.nbytes, "all events at once are eight times their texts and more"
 
 
-def test_no_rows_are_an_empty_batch_of_the_same_schema():
-    empty = pa.record_batch(
+def test_no_rows_are_an_empty_table_of_the_same_schema():
+    empty = pa.table(
         {
             "ev": pa.array([], pa.string()),
             "ts": pa.array([], pa.string()),

@@ -28,11 +28,11 @@ def batch_of(rows):
 
 
 def assert_same(batch, rules=RULES):
-    expected, expected_unusable = read_events_python(batch.select(["ev", "ts", "eventdate"]), rules)
+    expected, expected_unusable = read_events_python(pa.table(batch.select(["ev", "ts", "eventdate"])), rules)
     columns, unusable = native.read_events(batch, *rules[:3], list(rules.volatile))
     columns.validate(full=True)
     assert columns.to_pylist() == expected.to_pylist()  # the readable difference first
-    assert columns.equals(expected, check_metadata=True)
+    assert pa.table(columns).equals(expected, check_metadata=True)
     assert unusable == expected_unusable
 
 

@@ -19,11 +19,13 @@ def batch(*events):
     return pa.record_batch(columns | {"eventdate": pa.nulls(len(events), pa.int64())})
 
 
-BATCHES = [
-    batch('{"TimeStamp":"2024-05-08T10:00:00Z","a":1}', None, "{"),
-    batch(),
-    batch('{"TimeStamp":"1970-01-01T00:00:00Z","EventId":"7"}', '{"EventId":"7","LogTime":1715162400}'),
-]
+ROWS = pa.Table.from_batches(
+    [
+        batch('{"TimeStamp":"2024-05-08T10:00:00Z","a":1}', None, "{"),
+        batch(),
+        batch('{"TimeStamp":"1970-01-01T00:00:00Z","EventId":"7"}', '{"EventId":"7","LogTime":1715162400}'),
+    ]
+)
 
 
 @pytest.fixture
@@ -33,19 +35,18 @@ def processes(tmp_path):
     started.close(wait=True)
 
 
-def test_batches_come_back_as_read_and_leave_no_file(processes, tmp_path):
-    here = [read_events_python(rows, RULES) for rows in BATCHES]
-    there = processes.read(BATCHES, RULES)
+def test_rows_come_back_as_read_and_leave_no_file(processes, tmp_path):
+    for rows in (ROWS, ROWS.slice(1, 2), ROWS.slice(0, 0)):
+        here, there = read_events_python(rows, RULES), processes.read(rows, RULES)
+        assert there.unusable == here.unusable
+        assert there.columns.equals(here.columns)
     assert list(tmp_path.iterdir()) == []
-    assert [events.unusable for events in there] == [events.unusable for events in here]
-    assert all(one.columns.equals(other.columns) for one, other in zip(there, here, strict=True))
-    assert processes.read([], RULES) == []
 
 
 def test_a_process_that_is_killed_is_worth_another_run(processes):
-    processes.read(BATCHES, RULES)
+    processes.read(ROWS, RULES)
     for child in multiprocessing.active_children():
         os.kill(child.pid, signal.SIGKILL)
         child.join()
     with pytest.raises(TemporaryError, match="memory"):
-        processes.read(BATCHES, RULES)
+        processes.read(ROWS, RULES)

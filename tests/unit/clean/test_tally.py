@@ -23,16 +23,16 @@ EVENTS = [
 
 def read(rows, *files):
     """The rows with what their events say, and the unusable candidates."""
-    batch = pa.record_batch(
+    table = pa.table(
         {
             "ev": pa.array([event for event, _ in rows], pa.string()),
             "ts": pa.array([ts for _, ts in rows], pa.string()),
             "eventdate": pa.nulls(len(rows), pa.int64()),
         }
     )
-    events = read_events_python(batch, RULES)
+    events = read_events_python(table, RULES)
     named = pa.array(files, pa.string()).dictionary_encode()
-    return pa.Table.from_batches([events.columns]).append_column("source_file", named), Counter(events.unusable)
+    return events.columns.append_column("source_file", named), Counter(events.unusable)
 
 
 def files_of(*names):
