@@ -121,6 +121,7 @@ class _Fields:
         self.hashes: list[bytes] = []
 
     def add(self, ev: pa.StringArray, volatile: tuple[str, ...]) -> None:
+        """Read the next rows."""
         first = len(self.hashes)
         texts = ev.cast(pa.binary()).to_pylist()
         for piece, suspicious in _pieces(ev):
