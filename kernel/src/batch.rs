@@ -175,8 +175,8 @@ fn dictionary(mut keys: Int8Builder, values: &[&str]) -> Result<ArrayRef, ArrowE
 
 /// As `event_key.key_hash` has it: an EventId may look like the hash of a content.
 fn hash_of_id(id: &[u8]) -> u64 {
-    let hash = |id: &[u8]| u128::from_str_radix(std::str::from_utf8(id).ok()?, 16).ok();
-    match hash(id) {
+    let hash = std::str::from_utf8(id).ok().and_then(|id| u128::from_str_radix(id, 16).ok());
+    match hash {
         Some(hash) if hex(hash) == id => (hash >> 64) as u64,
         _ => xxh3_64(id),
     }

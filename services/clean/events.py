@@ -84,16 +84,15 @@ def window_rules(week: str, *, before: int, after: int, day_first: bool, volatil
 
 def read_events_python(rows: pa.Table, rules: Rules) -> Events:
     """The reference kernel: reads columns ev, ts and eventdate."""
-    if not rows.num_rows:
-        return Events(EVENT_SCHEMA.empty_table(), {})
     said = _Fields()
     for texts in rows["ev"].cast(pa.string()).chunks:
         said.add(texts, rules.volatile)
     candidates = (said.time_stamps, said.log_times, rows["ts"].cast(pa.string()), rows["eventdate"])
-    times, sources, time_statuses, unusable = _resolve(pa.concat_arrays(said.time_stamp_texts), candidates, rules)
+    times, sources, time_statuses, unusable = _resolve(candidates, rules)
+    with_id = list(map(present, said.event_ids))
     # Source 0 is a TimeStamp, which is therefore present.
     unstamped = [place for place in np.flatnonzero(sources).tolist() if not present(said.time_stamps[place])]
-    ids = [id_key(said.event_ids[place]) if said.with_id[place] else None for place in unstamped]
+    ids = [id_key(said.event_ids[place]) if with_id[place] else None for place in unstamped]
     keys, key_hashes, payloads = _keys(b"".join(said.hashes), unstamped, ids)
     columns = {
         "valid_timestamp": pa.array(times, mask=sources < 0).cast(TIMESTAMP),
@@ -103,7 +102,7 @@ def read_events_python(rows: pa.Table, rules: Rules) -> Events:
         "key_hash": key_hashes,
         "ev_status": _codes(pa.array(said.ev_statuses, pa.int8()), EV_STATUSES),
         "payload_hash": payloads,
-        "has_event_id": pa.array(said.with_id, pa.bool_()),
+        "has_event_id": pa.array(with_id, pa.bool_()),
     }
     return Events(pa.table(columns, schema=EVENT_SCHEMA), unusable)
 
@@ -114,15 +113,12 @@ class _Fields:
     def __init__(self) -> None:
         self.ev_statuses: list[int] = []
         self.time_stamps: list[object] = []
-        self.time_stamp_texts: list[pa.StringArray] = []
         self.log_times: list[object] = []
         self.event_ids: list[object] = []
-        self.with_id: list[bool] = []
         self.hashes: list[bytes] = []
 
     def add(self, ev: pa.StringArray, volatile: tuple[str, ...]) -> None:
         """Read the next rows."""
-        first = len(self.hashes)
         texts = ev.cast(pa.binary()).to_pylist()
         for piece, suspicious in _pieces(ev):
             statuses, events = _parse(texts[piece], suspicious=suspicious)
@@ -132,8 +128,6 @@ class _Fields:
             self.log_times += _light([event.get("LogTime") for event in events], lambda _: True)
             self.event_ids += _light([event.get("EventId") for event in events], id_key)
             self.hashes += content_hashes(events, volatile)
-        self.time_stamp_texts.append(strings(self.time_stamps[first:]))
-        self.with_id += map(present, self.event_ids[first:])
 
 
 def _pieces(texts: pa.StringArray) -> Iterator[tuple[slice, bool]]:
@@ -226,11 +220,9 @@ def candidate_time(position: int, value: object, rules: Rules) -> int | None:
 
 
 def _resolve(
-    time_stamps: pa.StringArray, candidates: tuple[list[object] | pa.ChunkedArray, ...], rules: Rules
+    candidates: tuple[list[object] | pa.ChunkedArray, ...], rules: Rules
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[tuple[str, int | None], int]]:
     """Times, sources (-1: none, and no time) and statuses, from a column of each candidate; the candidates passed over.
-
-    `time_stamps`: those of the first candidate that are texts.
 
     Candidate by candidate, the first for all rows and each other for the rows that are left.
     """
@@ -245,7 +237,7 @@ def _resolve(
         values = _picked(column, left)
         name = TIMESTAMP_SOURCES[position]
         # Nearly all times have the common form; only the others are looked at one by one.
-        read, known = common_times(time_stamps if position == 0 else strings(values))
+        read, known = common_times(strings(values))
         good = known & rules.plausible(read)
         far = known & ~good
         unusable.update((name, timestamps.year_of(time)) for time in read[far].tolist())

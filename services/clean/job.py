@@ -23,7 +23,7 @@ from services.contracts import CONTRACT_VERSION, layout
 from services.contracts.errors import LedgerError, NotReadyError
 from services.contracts.manifest import Input, Manifest, Output, Quality, ledger_gap
 from services.contracts.tables import CLEAN
-from services.lake.parquet import LocalFile, group_batches, open_file_limit, written_footer
+from services.lake.parquet import LocalFile, open_file_limit, read_group, written_footer
 from services.lake.publish import Built, Inputs, Job, Outcome, publish, read_manifest
 from services.lake.scratch import require_room, scratch
 from services.lake.store import Store
@@ -141,9 +141,8 @@ class _Build:
     def _read(self, group: Group, kernel: Kernel, tally: Tally) -> pa.Table:
         """A row group with what its events say."""
         with self._lake.open(group.key, group.etag) as handle:
-            batches = list(group_batches(handle, group.metadata, group.ordinal, _RAW_COLUMNS, ("cat",)))
-        events = kernel.read(batches, self._rules)
-        raw = pa.Table.from_batches(batches)
+            raw = read_group(handle, group.metadata, group.ordinal, _RAW_COLUMNS, ("cat",))
+        events = kernel.read(raw, self._rules)
         columns = {name: raw[name] for name in _RAW_COLUMNS if name not in ("ts", "eventdate")}
         rows = pa.table(columns | {name: events.columns[name] for name in events.columns.schema.names})
         tally.saw_raw(group.pn, rows, events.unusable)

@@ -25,14 +25,13 @@ class Kernel:
         worth_it = self.name == "python" and workers > 1 and rows > _WORTH_PROCESSES
         self._processes = Processes(workers, scratch) if worth_it else None
 
-    def read(self, batches: list[pa.RecordBatch], rules: Rules) -> Events:
-        """The events of batches with columns ev, ts and eventdate."""
-        inputs = [batch.select(_INPUT) for batch in batches]
+    def read(self, rows: pa.Table, rules: Rules) -> Events:
+        """The events of rows with columns ev, ts and eventdate."""
+        rows = rows.select(_INPUT)
         if self._native:
-            read = [self._native.read_events(batch, *rules[:3], list(rules.volatile)) for batch in inputs]
+            read = [self._native.read_events(batch, *rules[:3], list(rules.volatile)) for batch in rows.to_batches()]
             unusable = sum((Counter(passed_over) for _, passed_over in read), Counter())
             return Events(pa.Table.from_batches([columns for columns, _ in read]), unusable)
-        rows = pa.Table.from_batches(inputs)
         return self._processes.read(rows, rules) if self._processes else read_events_python(rows, rules)
 
     def __enter__(self) -> Self:
