@@ -1,7 +1,6 @@
 """The text of errors, kept out of the sort: on scratch in the order in which it came, read back in any other."""
 
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +8,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from services.lake.local import full_disk_is_temporary
+from services.lake.take import taking
 
 _SCHEMA = pa.schema([("ev", pa.string())])
 _PIECE_BYTES = 16 * 1024**2
 """Text that is gathered at a time: one event may be a mebibyte."""
+_take = taking(None)  # errors are few, and this image has no native kernel
 
 
 class Texts:
@@ -70,15 +71,11 @@ def _pieces(sizes: np.ndarray) -> Iterator[tuple[int, int]]:
         start = stop
 
 
-def _gathered(reader: pa.ipc.RecordBatchFileReader, starts: np.ndarray, places: np.ndarray) -> pa.Array:
-    """The texts at these places, batch by batch and then back in their order."""
-    order = np.argsort(places, kind="stable")
-    origin = np.searchsorted(starts, places[order], side="right") - 1
-    edges = [0, *(np.flatnonzero(np.diff(origin)) + 1), len(origin)]
-    parts = [
-        reader.get_batch(int(origin[first]))["ev"].take(pa.array(places[order[first:last]] - starts[origin[first]]))
-        for first, last in pairwise(edges)
-    ]
-    back = np.empty(len(places), dtype=np.int64)
-    back[order] = np.arange(len(places))
-    return pa.concat_arrays(parts).take(pa.array(back))
+def _gathered(reader: pa.ipc.RecordBatchFileReader, starts: np.ndarray, places: np.ndarray) -> pa.ChunkedArray:
+    """The texts at these places, from the batches that hold them."""
+    origin = np.searchsorted(starts, places, side="right") - 1
+    numbers, place_of = np.unique(origin, return_inverse=True)
+    batches = [reader.get_batch(int(number)) for number in numbers]
+    firsts = np.cumsum([0, *(batch.num_rows for batch in batches)])
+    wanted = places - starts[origin] + firsts[place_of]
+    return _take(pa.Table.from_batches(batches, _SCHEMA), wanted)["ev"]
