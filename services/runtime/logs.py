@@ -7,7 +7,12 @@ import logging
 import sys
 from typing import Any
 
-import structlog
+# structlog would import rich for tracebacks that no log here shows: a tenth of a stage's start.
+sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
+import structlog  # noqa: E402
+
+if sys.modules["rich"] is None:
+    del sys.modules["rich"]
 
 
 def configure_logs(verbosity: int) -> None:
