@@ -89,7 +89,7 @@ def read_events_python(rows: pa.Table, rules: Rules) -> Events:
         said.add(texts, rules.volatile)
     candidates = (said.time_stamps, said.log_times, rows["ts"].cast(pa.string()), rows["eventdate"])
     times, sources, time_statuses, unusable = _resolve(candidates, rules)
-    with_id = list(map(present, said.event_ids))
+    with_id = np.fromiter(map(present, said.event_ids), bool, len(said.event_ids))
     # Source 0 is a TimeStamp, which is therefore present.
     unstamped = [place for place in np.flatnonzero(sources).tolist() if not present(said.time_stamps[place])]
     ids = [id_key(said.event_ids[place]) if with_id[place] else None for place in unstamped]
@@ -100,9 +100,9 @@ def read_events_python(rows: pa.Table, rules: Rules) -> Events:
         "timestamp_status": _codes(pa.array(time_statuses), TIMESTAMP_STATUSES),
         "event_key": keys,
         "key_hash": key_hashes,
-        "ev_status": _codes(pa.array(said.ev_statuses, pa.int8()), EV_STATUSES),
+        "ev_status": _codes(pa.array(np.frombuffer(said.ev_statuses, np.int8)), EV_STATUSES),
         "payload_hash": payloads,
-        "has_event_id": pa.array(with_id, pa.bool_()),
+        "has_event_id": with_id,
     }
     return Events(pa.table(columns, schema=EVENT_SCHEMA), unusable)
 
@@ -111,7 +111,7 @@ class _Fields:
     """What the JSON of rows says, row by row, as it grows."""
 
     def __init__(self) -> None:
-        self.ev_statuses: list[int] = []
+        self.ev_statuses = bytearray()
         self.time_stamps: list[object] = []
         self.log_times: list[object] = []
         self.event_ids: list[object] = []
@@ -119,9 +119,9 @@ class _Fields:
 
     def add(self, ev: pa.StringArray, volatile: tuple[str, ...]) -> None:
         """Read the next rows."""
-        texts = ev.cast(pa.binary()).to_pylist()
+        texts = ev.cast(pa.binary())
         for piece, suspicious in _pieces(ev):
-            statuses, events = _parse(texts[piece], suspicious=suspicious)
+            statuses, events = _parse(texts[piece].to_pylist(), suspicious=suspicious)
             self.ev_statuses += statuses
             # Whether one that is no text is there is all that is asked of it.
             self.time_stamps += _light([event.get("TimeStamp") for event in events], lambda _: True)
@@ -151,11 +151,11 @@ def _pieces(texts: pa.StringArray) -> Iterator[tuple[slice, bool]]:
         yield slice(start, stop), bool(suspicious[start:stop].any())
 
 
-def _parse(texts: list[Any], *, suspicious: bool) -> tuple[list[int], list[dict[str, object]]]:
+def _parse(texts: list[Any], *, suspicious: bool) -> tuple[bytearray, list[dict[str, object]]]:
     """The codes of the ev_statuses and the events of texts (bytes or None), one by one only where it must be."""
     if suspicious:
         parsed = [parse_ev(text) for text in texts]
-        return [_EV_STATUS[status] for status, _ in parsed], [event for _, event in parsed]
+        return bytearray(_EV_STATUS[status] for status, _ in parsed), [event for _, event in parsed]
     events: list[Any] = []
     reading = map(orjson.loads, texts)
     while len(events) < len(texts):
@@ -163,7 +163,7 @@ def _parse(texts: list[Any], *, suspicious: bool) -> tuple[list[int], list[dict[
             events.extend(reading)
         except orjson.JSONDecodeError:  # what was read before it is there
             events.append(None)
-    statuses = [_EV_STATUS["ok"]] * len(events)
+    statuses = bytearray([_EV_STATUS["ok"]]) * len(events)
     if not {dict}.issuperset(map(type, events)):
         for place in [place for place, event in enumerate(events) if not isinstance(event, dict)]:
             status, events[place] = parse_ev(texts[place])
