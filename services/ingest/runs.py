@@ -46,8 +46,8 @@ def write_run(rows: pa.Table, kept: np.ndarray, path: Path, take: Take) -> Run:
     pns, pn_rank = _ranked(rows["pn"])
     tags, tag_rank = _ranked(rows["service_tag"])
     order = kept[_stable_order((pn_rank * len(tags) + tag_rank)[kept])]
-    ordered = take(rows.drop_columns("pn"), order)
-    ordered = ordered.set_column(0, "service_tag", ordered["service_tag"].cast(pa.string()))
+    ordered = take(rows.drop_columns(["pn", "service_tag"]), order)
+    ordered = ordered.add_column(0, "service_tag", tags.take(pa.array(tag_rank[order])))
     edges = np.searchsorted(pn_rank[order], np.arange(len(pns) + 1)).tolist()
     run = Run(path, {}, {}, max(1, ordered.nbytes // max(ordered.num_rows, 1)))
     rows_at_once = max(1, _BATCH_BYTES // run.row_bytes)

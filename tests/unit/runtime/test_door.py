@@ -10,7 +10,7 @@ from services.ingest.__main__ import _run as run_ingest
 from services.runtime.door import stage_door
 from tests.drops import WEEK, row, table
 
-_HEAVY = ("pyarrow", "numpy", "pandas", "typer", "duckdb", "boto3", "prometheus_client")
+_HEAVY = ("pyarrow", "numpy", "pandas", "typer", "rich", "duckdb", "boto3", "prometheus_client")
 
 
 def _ingest(chain, *more):
