@@ -35,7 +35,6 @@ def main() -> None:
     print(f"first log line after {bench.first_line:.2f} s")
     for task in options.drop or [plan.make(options.folder / "drops") for plan in options.rows]:
         bench.tasks.append(task)
-        task.read_once()
         for round_, member in _turns(task, bench):
             where = (task.source, task.week, task.rows)
             limit = options.memory_gb * 10**9

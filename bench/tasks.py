@@ -22,11 +22,6 @@ class Task(NamedTuple):
     """What the drop's maker says that the contract keeps; None for a drop of somebody else's."""
     rounds: int
 
-    def read_once(self) -> None:
-        """Have the drop in the file cache, so that nobody pays for being first."""
-        for file in sorted((Path(self.source) / self.week).iterdir()):
-            file.read_bytes()
-
 
 class Plan(NamedTuple):
     """A drop to be made, and its rounds."""
