@@ -1,6 +1,5 @@
 """A folder as a store: rename makes a file visible, flock keeps writers apart."""
 
-import ctypes
 import errno
 import fcntl
 import hashlib
@@ -165,19 +164,6 @@ def is_full_disk(failure: Exception) -> bool:
     """Whether this says that a disk is full; libraries that are not Python's say so in words."""
     numbers = (errno.ENOSPC, errno.EDQUOT)
     return getattr(failure, "errno", None) in numbers or any(os.strerror(n) in str(failure) for n in numbers)
-
-
-def write_out_soon(file: int) -> None:
-    """Have the system begin to write an open file to its disk: publishing then waits for the last of it alone.
-
-    What fails here fails again where the file is flushed, and is said there.
-    """
-    if _write_out:
-        _write_out(file, ctypes.c_int64(0), ctypes.c_int64(0), 2)  # from its start, to its end, SYNC_FILE_RANGE_WRITE
-
-
-_write_out = getattr(ctypes.CDLL(None), "sync_file_range", None)
-"""Linux alone has it; elsewhere publishing waits for all of the file."""
 
 
 def file_sha256(path: Path) -> str:

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from services.contracts import CONTRACT_VERSION
 from services.contracts.errors import LedgerError, TemporaryError
-from services.lake.local import full_disk_is_temporary, write_out_soon
+from services.lake.local import full_disk_is_temporary
 from services.lake.store import Store
 from services.lake.take import Take, taking
 
@@ -33,8 +33,6 @@ _PAGE_BYTES = 1024 * 1024
 """A page of a column is the least that a reader unpacks; smaller ones take a twelfth longer to write."""
 _WRITES_PER_GROUP = 16
 """Every write waits for the interpreter's lock, so pages are gathered; a writer holds what is gathered in memory."""
-_WRITE_OUT_BYTES = 8 * 1024**2
-"""Written before the disk is set to work: all at once at the end would leave the processors idle meanwhile."""
 _WORTH_HOLDING = 0.8
 """Share of a table's bytes that has to be wanted for the table to be held until its row group closes."""
 _OWN_BUFFERS = 0.5
@@ -245,17 +243,12 @@ class _HashingFile:
     def __init__(self, path: Path) -> None:
         self._file = path.open("wb", buffering=0)
         self._hash = hashlib.sha256()
-        self._new_bytes = 0
 
     def write(self, data: bytes) -> int:
         view = memoryview(data)
         self._hash.update(view)
         while view:
             view = view[self._file.write(view) or 0 :]
-        self._new_bytes += len(data)
-        if self._new_bytes >= _WRITE_OUT_BYTES:
-            self._new_bytes = 0
-            write_out_soon(self._file.fileno())
         return len(data)
 
     def sha256(self) -> str:
