@@ -13,7 +13,7 @@ from services.lake.take import taking
 _SCHEMA = pa.schema([("ev", pa.string())])
 _PIECE_BYTES = 16 * 1024**2
 """Text that is gathered at a time: one event may be a mebibyte."""
-_take = taking(None)  # errors are few, and this image has no native kernel
+_take = taking(None)  # errors are few, and feature's image has no native kernel
 
 
 class Texts:
