@@ -37,6 +37,8 @@ _WORTH_HOLDING = 0.8
 """Share of a table's bytes that has to be wanted for the table to be held until its row group closes."""
 _OWN_BUFFERS = 0.5
 """Share of the buffers that a table lies in that has to be its own for the same: what it was cut from stays with it."""
+_OWN_BUFFERS_IN_ORDER = 1 / 16
+"""The same where rows come in an order of their own: of what clean reads the rest soon follows in other pieces."""
 _CACHED_ROWS = 4096
 """Rows of some hundred bytes each that fit in a core's cache together."""
 _UNREADABLE = "cannot be read ({}); run it again, and if it stays so, the stage before by --force"
@@ -85,18 +87,21 @@ class FileWriter:
         self._buffer = pa.BufferedOutputStream(pa.PythonFile(self._sink, mode="w"), group // _WRITES_PER_GROUP)
         self._writer = pq.ParquetWriter(self._buffer, self._schema, **_options(self._schema, order))
 
-    def append(self, rows: pa.Table, places: np.ndarray | None = None) -> None:
+    def append(self, rows: pa.Table, places: np.ndarray | None = None, sizes: np.ndarray | None = None) -> None:
         """Add rows that follow all earlier ones in the file's order; `places`: which of the table's, in which order.
 
-        Those are only taken where their row group closes, so that a text is copied once on its way.
+        Those are only taken where their row group closes, so that a text is copied once on its way. `sizes`: the
+        `row_bytes` of the table where they are known.
         """
-        sizes = _row_bytes(rows)
+        sizes = row_bytes(rows) if sizes is None else sizes
         ends = np.cumsum(sizes if places is None else sizes[places])
         wanted = int(ends[-1]) if len(ends) else 0
         # Not of a table that lies in several groups, each of which would look through all of it, nor of one that would
         # be held for the few of its rows that are wanted, or is itself a small piece of what it keeps in memory.
         if places is not None and (
-            wanted > self._group or wanted < sizes.sum() * _WORTH_HOLDING or _is_small_piece(rows)
+            wanted > self._group
+            or wanted < sizes.sum() * _WORTH_HOLDING
+            or sizes.sum() < _text_buffers(rows) * _OWN_BUFFERS_IN_ORDER
         ):
             rows, places = self._take(rows, places), None
         start = 0
@@ -307,19 +312,22 @@ def _leaf(field: pa.Field) -> str:
 def _in_form(column: pa.ChunkedArray, type_: pa.DataType) -> pa.ChunkedArray:
     """A column in the file's type; a dictionary holds the values in use, sorted, wherever the rows came from."""
     if not (pa.types.is_dictionary(type_) and pa.types.is_dictionary(column.type)):
-        return column.cast(type_)
-    encoded = column.combine_chunks()
-    indices = pc.fill_null(encoded.indices, 0).to_numpy()
-    used = np.zeros(len(encoded.dictionary), dtype=bool)
-    used[indices[pc.is_valid(encoded.indices).to_numpy(zero_copy_only=False)]] = True
-    values = encoded.dictionary.filter(pa.array(used)).cast(type_.value_type)
-    order = pc.sort_indices(values).to_numpy()
-    place = np.zeros(len(used) + 1, dtype=np.int32)  # a null counts as 0, also where there is no value
-    place[np.flatnonzero(used)[order]] = np.arange(len(order))
-    mask = encoded.indices.is_null().to_numpy(zero_copy_only=False) if encoded.null_count else None
-    return pa.chunked_array(
-        [pa.DictionaryArray.from_arrays(pa.array(place[indices], pa.int32(), mask=mask), values.take(pa.array(order)))]
-    )
+        return column if column.type == type_ else column.cast(type_)
+    encoded = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+    indices, mask = encoded.indices, None
+    if encoded.null_count:  # a null counts as one more value
+        mask = indices.is_null().to_numpy(zero_copy_only=False)
+        indices = indices.cast(pa.int32()).fill_null(len(encoded.dictionary))
+    used = np.zeros(len(encoded.dictionary) + 1, dtype=bool)
+    used[indices.to_numpy()] = True
+    used[-1] = False
+    places = np.flatnonzero(used)
+    values = encoded.dictionary.take(pa.array(places)).cast(type_.value_type)
+    order = pc.sort_indices(values)
+    place = np.zeros(len(used), dtype=np.int32)
+    place[places[order.to_numpy()]] = np.arange(len(order))
+    codes = pa.array(place[indices.to_numpy()], pa.int32(), mask=mask)
+    return pa.chunked_array([pa.DictionaryArray.from_arrays(codes, values.take(order))])
 
 
 def _is_small_piece(rows: pa.Table) -> bool:
@@ -327,7 +335,14 @@ def _is_small_piece(rows: pa.Table) -> bool:
     return bool(rows.nbytes < rows.get_total_buffer_size() * _OWN_BUFFERS)
 
 
-def _row_bytes(rows: pa.Table) -> np.ndarray:
+def _text_buffers(rows: pa.Table) -> int:
+    """Bytes of the buffers that the large text of a table lies in."""
+    chunks = (chunk for name in _TEXT if name in rows.column_names for chunk in rows[name].chunks)
+    return sum(buffer.size for chunk in chunks for buffer in chunk.buffers() if buffer)
+
+
+def row_bytes(rows: pa.Table) -> np.ndarray:
+    """int64 per row: the bytes that it counts for where row groups close."""
     total = np.full(rows.num_rows, _ROW_OVERHEAD, dtype=np.int64)
     for name in _TEXT:
         if name in rows.column_names:

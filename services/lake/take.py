@@ -22,13 +22,9 @@ def taking(kernel: Any | None) -> Take:
             texts = [column.view(pa.string()) for column in kernel.take_strings(batches, wanted)]
         else:
             texts = [_take_text(rows[name], wanted) for name in names]
-        taken = dict(zip(names, texts, strict=True))
-        # Column by column: all of them in one chunk first would be as much memory again, and fetching it takes a while.
-        others = rows.unify_dictionaries()
-        columns = [
-            taken[name] if name in taken else others[name].combine_chunks().take(wanted) for name in rows.column_names
-        ]
-        return pa.Table.from_arrays(columns, schema=rows.schema)
+        others = rows.drop_columns(names).unify_dictionaries().take(wanted)
+        taken = dict(zip(names, texts, strict=True)) | dict(zip(others.column_names, others.columns, strict=True))
+        return pa.Table.from_arrays([taken[name] for name in rows.column_names], schema=rows.schema)
 
     return take
 
