@@ -11,28 +11,34 @@ _AT_ONCE_BYTES = 4 * _PIECE_BYTES
 """Only a device of millions of rows is larger: its rows lie on scratch and are gathered piece by piece."""
 
 
-def written_order(rows: pa.Table, kept: np.ndarray) -> np.ndarray:
-    """The kept rows of a partition by service_tag, valid_timestamp (nulls last) and source identity.
+def written_order(rows: pa.Table, pn: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """The places of the kept rows by pn, service_tag, valid_timestamp (nulls last) and source identity.
 
-    They come by service_tag and source identity, so a stable sort within each device is all.
+    They come by pn (int64, as it grows), service_tag and source identity, so a stable sort within each device is all.
     """
     tags = rows["service_tag"].combine_chunks()
     device = np.zeros(len(tags), dtype=np.int64)
-    device[1:] = np.cumsum(pc.not_equal(tags[1:], tags[:-1]).to_numpy(zero_copy_only=False))
+    is_next = pc.not_equal(tags[1:], tags[:-1]).to_numpy(zero_copy_only=False) | (pn[1:] != pn[:-1])
+    np.cumsum(is_next, out=device[1:])
     places = np.flatnonzero(kept)
     some = pa.table({"device": device[places], "time": rows["valid_timestamp"].take(pa.array(places))})
     order = pc.sort_indices(some, [("device", "ascending"), ("time", "ascending")])  # stable, nulls last
     return places[order.to_numpy()]
 
 
-def gathered(rows: pa.Table, order: np.ndarray) -> Iterator[tuple[pa.Table, np.ndarray]]:
-    """The rows in another order, in pieces of bounded size: tables, and the places of their rows in that order."""
-    if rows.nbytes <= _AT_ONCE_BYTES:
-        yield rows, order
+Gathered = tuple[pa.Table, np.ndarray, np.ndarray]
+"""A table, the places of the rows that are wanted of it, in their order, and the `row_bytes` of all of it."""
+
+
+def gathered(rows: pa.Table, order: np.ndarray, sizes: np.ndarray) -> Iterator[Gathered]:
+    """The rows at these places in this order, in pieces of bounded size; `sizes`: the `row_bytes` of all rows."""
+    total = int(sizes.sum())
+    if total <= _AT_ONCE_BYTES:
+        yield rows, order, sizes
         return
     batches = rows.to_batches()
     starts = np.cumsum([0, *(batch.num_rows for batch in batches)])
-    piece_rows = max(1, rows.num_rows * _PIECE_BYTES // rows.nbytes)
+    piece_rows = max(1, rows.num_rows * _PIECE_BYTES // total)
     for start in range(0, len(order), piece_rows):
         wanted = order[start : start + piece_rows]
         origin = np.searchsorted(starts, wanted, side="right") - 1
@@ -43,7 +49,7 @@ def gathered(rows: pa.Table, order: np.ndarray) -> Iterator[tuple[pa.Table, np.n
         ]
         back = np.empty(len(wanted), dtype=np.int64)
         back[by_origin] = np.arange(len(wanted))
-        yield pa.Table.from_batches(parts), back
+        yield pa.Table.from_batches(parts), back, sizes[wanted[by_origin]]
 
 
 def _runs(values: np.ndarray) -> Iterator[tuple[int, int, int]]:

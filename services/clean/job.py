@@ -23,7 +23,7 @@ from services.contracts import CONTRACT_VERSION, layout
 from services.contracts.errors import LedgerError, NotReadyError
 from services.contracts.manifest import Input, Manifest, Output, Quality, ledger_gap
 from services.contracts.tables import CLEAN
-from services.lake.parquet import LocalFile, open_file_limit, read_group, written_footer
+from services.lake.parquet import LocalFile, open_file_limit, read_group, row_bytes, written_footer
 from services.lake.publish import Built, Inputs, Job, Outcome, publish, read_manifest
 from services.lake.scratch import require_room, scratch
 from services.lake.store import Store
@@ -149,17 +149,27 @@ class _Build:
         return rows
 
     def _write_devices(self, devices: Devices, tally: Tally, writers: PartitionWriters) -> int:
-        """Judge whole devices and hand what stays to the writers; the sum of `copies` of what stays."""
-        verdict = judge(pa.concat_tables([_judged_columns(pn, rows) for pn, rows in devices.items()]).combine_chunks())
-        start = 0
-        for pn, rows in devices.items():
-            here = slice(start, start + rows.num_rows)
-            start += rows.num_rows
-            kept = verdict.kept[here]
-            tally.saw_verdict(pn, rows, kept, verdict.conflicts[here])
-            with_copies = rows.append_column("copies", pa.array(verdict.copies[here])).select(CLEAN.schema.names)
-            for piece, places in gathered(with_copies, written_order(rows, kept)):
-                writers.append(pn, piece, places)
+        """Judge whole devices and hand what stays to the writers; the sum of `copies` of what stays.
+
+        All partitions at once: of hundreds each has few of the rows, and every step costs as much for few as for many.
+        """
+        pns = list(devices)
+        rows = pa.concat_tables(devices.values())
+        edges = np.cumsum([0, *(part.num_rows for part in devices.values())])
+        pn = np.repeat(np.arange(len(pns)), np.diff(edges))
+        judged = _judged_columns(rows, is_unknown=np.array([pn == layout.UNKNOWN_PN for pn in pns])[pn])
+        verdict = judge(judged)
+        tally.saw_verdict(pns, pn, rows, verdict)
+        order = written_order(judged, pn, verdict.kept)
+        parts = np.searchsorted(pn[order], np.arange(len(pns) + 1))
+        with_copies = rows.append_column("copies", pa.array(verdict.copies)).select(CLEAN.schema.names)
+        sizes = row_bytes(rows)
+        for place, name in enumerate(pns):
+            here = slice(edges[place], edges[place + 1])
+            of_pn = with_copies.slice(here.start, here.stop - here.start)
+            in_order = order[parts[place] : parts[place + 1]] - here.start
+            for piece in gathered(of_pn, in_order, sizes[here]):
+                writers.append(name, *piece)
         return int(verdict.copies[verdict.kept].sum())
 
     def _ledger(self, quality: Quality, files: dict[str, LocalFile], copies: int, raw: int) -> dict[str, int]:
@@ -182,9 +192,8 @@ def _reporting(reading: Iterator[tuple[Group, pa.Table]], shown: Progress) -> It
         shown.advance(group.rows)
 
 
-def _judged_columns(pn: str, rows: pa.Table) -> pa.Table:
+def _judged_columns(rows: pa.Table, *, is_unknown: np.ndarray) -> pa.Table:
     """What re-sends are judged by, without the large text."""
     keys = ["event_key", "key_hash", "payload_hash"]
     narrow = rows.select(["service_tag", "valid_timestamp", "source_file", "source_row", *keys])
-    unknown = np.full(rows.num_rows, pn == layout.UNKNOWN_PN)
-    return narrow.append_column("is_unknown", pa.array(unknown))
+    return narrow.append_column("is_unknown", pa.array(is_unknown)).combine_chunks()

@@ -31,12 +31,16 @@ class PartitionWriters:
         self._waiting_bytes = 0
         self._lane_of = {pn: place % lanes for place, pn in enumerate(pns)}
 
-    def append(self, pn: str, rows: pa.Table, places: np.ndarray) -> None:
-        """Add the rows at these places, which follow the partition's earlier ones; waits while too much waits."""
-        size = rows.nbytes
+    def append(self, pn: str, rows: pa.Table, places: np.ndarray, sizes: np.ndarray) -> None:
+        """Add the rows at these places, which follow the partition's earlier ones; waits while too much waits.
+
+        `sizes`: the `row_bytes` of the whole table.
+        """
+        size = int(sizes.sum())
         while self._waiting and self._waiting_bytes + size > _WAITING_BYTES:
             self._wait()
-        self._waiting.append((self._lanes[self._lane_of[pn]].submit(self._writers[pn].append, rows, places), size))
+        appended = self._lanes[self._lane_of[pn]].submit(self._writers[pn].append, rows, places, sizes)
+        self._waiting.append((appended, size))
         self._waiting_bytes += size
 
     def close(self) -> dict[str, LocalFile]:

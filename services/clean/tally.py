@@ -2,19 +2,20 @@
 
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from services.clean.dedup import Verdict
 from services.contracts.manifest import Counts, Figures, Quality, UnusableTime
 from services.contracts.severity import severity
 from services.contracts.tables import EV_STATUSES, TIMESTAMP_SOURCES, TIMESTAMP_STATUSES
 
 _STATUS = {name: code for code, name in enumerate(TIMESTAMP_STATUSES)}
-_LATE_OR_NEVER = [_STATUS["fallback"], _STATUS["invalid"]]
-_READABLE = [EV_STATUSES.index("ok"), EV_STATUSES.index("null")]
+_LATE_OR_NEVER = np.array([name in ("fallback", "invalid") for name in TIMESTAMP_STATUSES])
+_UNREADABLE = np.array([name not in ("ok", "null") for name in EV_STATUSES])
 
 
 class Tally:
@@ -36,42 +37,38 @@ class Tally:
         flags = {
             "raw_rows": np.ones(len(status), dtype=bool),
             "missing_timestamp": status == _STATUS["missing"],
-            "invalid_timestamp": np.isin(status, _LATE_OR_NEVER),
+            "invalid_timestamp": _LATE_OR_NEVER[status],
             "missing_event_id": ~rows["has_event_id"].to_numpy(),
-            "ev_unparsable": ~np.isin(ev, _READABLE),
+            "ev_unparsable": _UNREADABLE[ev],
         }
         kinds = len(TIMESTAMP_STATUSES)
         pairs = np.bincount(
             (source + 1).astype(np.int64) * kinds + status, minlength=kinds * (len(TIMESTAMP_SOURCES) + 1)
         )
         with self._lock:
-            self._add(pn, rows["source_file"], flags)
+            self._add([pn], np.zeros(len(status), dtype=np.int64), rows["source_file"], flags)
             self._timestamps.update({divmod(int(pair), kinds): int(pairs[pair]) for pair in np.flatnonzero(pairs)})
             self._unusable.update(unusable)
             self._ev_statuses.update(dict(enumerate(np.bincount(ev, minlength=len(EV_STATUSES)).tolist())))
 
-    def saw_verdict(self, pn: str, rows: pa.Table, kept: np.ndarray, conflicts: np.ndarray) -> None:
-        """Count what became of judged rows of one partition."""
-        errors = is_error(rows["cat"])
+    def saw_verdict(self, pns: Sequence[str], pn: np.ndarray, rows: pa.Table, verdict: Verdict) -> None:
+        """Count what became of judged rows; `pn`: the place in `pns` of each row's."""
         flags = {
-            "clean_rows": kept,
-            "resends": ~kept,
-            "valid_timestamp": kept & pc.is_valid(rows["valid_timestamp"]).to_numpy(),
-            "errors": kept & errors,
-            "event_id_conflicts": conflicts,
+            "clean_rows": verdict.kept,
+            "resends": ~verdict.kept,
+            "valid_timestamp": verdict.kept & pc.is_valid(rows["valid_timestamp"]).to_numpy(),
+            "errors": verdict.kept & is_error(rows["cat"]),
+            "event_id_conflicts": verdict.conflicts,
         }
         with self._lock:
-            self._add(pn, rows["source_file"], flags)
+            self._add(pns, pn, rows["source_file"], flags)
 
-    def _add(self, pn: str, files: pa.ChunkedArray, flags: dict[str, np.ndarray]) -> None:
+    def _add(self, pns: Sequence[str], pn: np.ndarray, files: pa.ChunkedArray, flags: dict[str, np.ndarray]) -> None:
         encoded = files.unify_dictionaries().combine_chunks()
-        names = encoded.dictionary.to_pylist()
         file = encoded.indices.to_numpy()
         for flag, rows in flags.items():
-            counts = np.bincount(file[rows], minlength=len(names)).tolist()
-            self._by_pn[pn][flag] += sum(counts)
-            for name, count in zip(names, counts, strict=True):
-                self._by_file[name][flag] += count
+            _count(self._by_pn, pns, pn[rows], flag)
+            _count(self._by_file, encoded.dictionary.to_pylist(), file[rows], flag)
 
     def quality(self) -> Quality:
         """Everything counted so far, as the manifest has it."""
@@ -92,6 +89,12 @@ class Tally:
             unusable_times=tuple(UnusableTime(name, year, rows) for (name, year), rows in unusable),
             ev_statuses={name: self._ev_statuses[code] for code, name in enumerate(EV_STATUSES)},
         )
+
+
+def _count(counters: dict[str, Counter[str]], names: Sequence[str], codes: np.ndarray, flag: str) -> None:
+    """Add to the counter of each name how often its place is among the codes."""
+    for name, count in zip(names, np.bincount(codes, minlength=len(names)).tolist(), strict=True):
+        counters[name][flag] += count
 
 
 def is_error(cat: pa.ChunkedArray) -> np.ndarray:

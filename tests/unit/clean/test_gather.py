@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 
 from services.clean import gather
 from services.clean.gather import gathered, written_order
+from services.lake.parquet import row_bytes
 
 
 def part(name, rows, text="x"):
     file = pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), [name])
-    return pa.table({"row": pa.array(range(rows), pa.int64()), "ev": [text] * rows, "source_file": file})
+    return pa.table({"source_row": pa.array(range(rows), pa.int64()), "ev": [text] * rows, "source_file": file})
 
 
 @given(
@@ -27,15 +28,17 @@ def test_gathered_is_take_whatever_the_pieces(chunks, random, piece_bytes, share
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(gather, "_PIECE_BYTES", piece_bytes)
         patched.setattr(gather, "_AT_ONCE_BYTES", piece_bytes)
-        found = [row for piece, places in gathered(rows, order) for row in piece.take(pa.array(places)).to_pylist()]
+        pieces = list(gathered(rows, order, row_bytes(rows)))
+    found = [row for piece, places, _ in pieces for row in piece.take(pa.array(places)).to_pylist()]
     assert found == rows.take(pa.array(order)).to_pylist()
+    assert all(sizes.tolist() == row_bytes(piece).tolist() for piece, _, sizes in pieces)
 
 
 def test_pieces_are_bounded(monkeypatch):
     monkeypatch.setattr(gather, "_PIECE_BYTES", 10_000)
     monkeypatch.setattr(gather, "_AT_ONCE_BYTES", 20_000)
     rows = pa.concat_tables([part("a", 500, "x" * 100), part("b", 500, "x" * 100)])
-    pieces = [piece for piece, _ in gathered(rows, np.arange(1_000)[::-1])]
+    pieces = [piece for piece, _, _ in gathered(rows, np.arange(1_000)[::-1], row_bytes(rows))]
     assert len(pieces) > 5
     assert max(piece.nbytes for piece in pieces) < 20_000
 
@@ -47,8 +50,13 @@ def test_written_order_is_by_device_and_time_with_nulls_last_and_ties_as_they_ca
             "valid_timestamp": pa.array([5, None, 1, 5, -1, None, 0, 3], pa.timestamp("us", "UTC")),
         }
     )
-    kept = np.array([True, True, True, True, True, True, True, True])
-    assert written_order(rows, kept).tolist() == [4, 2, 0, 3, 1, 6, 5, 7]
+    kept, pn = np.ones(8, dtype=bool), np.zeros(8, dtype=np.int64)
+    assert written_order(rows, pn, kept).tolist() == [4, 2, 0, 3, 1, 6, 5, 7]
     kept[[0, 5, 7]] = False
-    assert written_order(rows, kept).tolist() == [4, 2, 3, 1, 6]
-    assert written_order(rows, ~kept & kept).tolist() == []
+    assert written_order(rows, pn, kept).tolist() == [4, 2, 3, 1, 6]
+    assert written_order(rows, pn, ~kept & kept).tolist() == []
+
+
+def test_written_order_keeps_the_rows_of_a_pn_together():
+    rows = pa.table({"service_tag": ["T1", "T1", "T1"], "valid_timestamp": pa.array([2, 3, 1], pa.timestamp("us"))})
+    assert written_order(rows, np.array([0, 1, 1]), np.ones(3, dtype=bool)).tolist() == [0, 2, 1]

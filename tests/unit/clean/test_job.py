@@ -153,7 +153,7 @@ def test_each_gate_stops_before_anything_is_published(chain, gate):
 def test_a_lost_row_stops_clean(chain, monkeypatch):
     chain.drop({"a.parquet": table(row(), row("T2"))})
     chain.ingest()
-    monkeypatch.setattr(job, "gathered", lambda rows, order: gather.gathered(rows, order[:-1]))
+    monkeypatch.setattr(job, "gathered", lambda rows, order, sizes: gather.gathered(rows, order[:-1], sizes))
     with pytest.raises(LedgerError, match="raw 2 is not clean 1"):
         chain.clean()
     assert not chain.partitions("clean")

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pyarrow as pa
 
+from services.clean.dedup import Verdict
 from services.clean.events import read_events_python, window_rules
 from services.clean.tally import Tally, is_error
 from services.contracts.manifest import Counts, Figures, UnusableTime
@@ -84,8 +85,8 @@ def test_judged_rows_are_counted_under_their_own_pn():
     )
     kept = np.array([True, True, True, False])
     conflicts = np.array([True, False, False, False])
-    tally.saw_verdict("A", rows.slice(0, 2), kept[:2], conflicts[:2])
-    tally.saw_verdict("B", rows.slice(2), kept[2:], conflicts[2:])
+    judged = Verdict(kept, copies=np.ones(4, np.int32), survivor=np.arange(4), conflicts=conflicts)
+    tally.saw_verdict(["A", "B"], np.array([0, 0, 1, 1]), rows, judged)
     assert tally.quality().counts_by_pn == {
         "A": Counts(clean_rows=2, valid_timestamp=1, errors=2, event_id_conflicts=1),
         "B": Counts(clean_rows=1, resends=1, valid_timestamp=1),
