@@ -19,7 +19,7 @@ from services.contracts.manifest import Counts, Input, Manifest, Output, Window,
 from services.contracts.tables import DEVICE_FEATURES, ERROR_EVENTS, Table
 from services.feature.aggregate import Aggregator
 from services.feature.counts import are_errors, counts_by_device, severities
-from services.lake.parquet import FileWriter, LocalFile, audit, group_batches, group_bytes, read_group, written_footer
+from services.lake.parquet import GROUP_BYTES, FileWriter, LocalFile, audit, group_batches, group_bytes, written_footer
 from services.lake.publish import Built, Inputs, Job, Outcome, publish, read_manifest
 from services.lake.scratch import scratch
 from services.lake.store import Store
@@ -65,18 +65,19 @@ def _inputs(settings: Settings, lake: Store) -> Inputs:
     return Inputs(tuple(sorted(found for clean in weeks for found in read_by_feature(clean))))
 
 
-class _Group(NamedTuple):
-    """A row group of a clean file."""
+class _Groups(NamedTuple):
+    """Row groups of a clean file that are read together."""
 
     partition: layout.Partition
     key: str
     etag: str
     metadata: pq.FileMetaData
-    ordinal: int
+    ordinals: list[int]
+    rows: int
 
 
 class _Rows(NamedTuple):
-    """What a row group gives."""
+    """What row groups give."""
 
     counts: pa.Table
     errors: pa.Table | None
@@ -136,37 +137,38 @@ class _Build:
         """Stream every row group into the aggregator; rows by key."""
         rows = {key: 0 for key, _, _ in inputs.objects}
         with progress("feature", sum(counts.clean_rows for counts in _counts(weeks))) as shown:
-            for group, found in prefetched(self._groups(inputs), self._read_group, self._settings.workers):
+            for groups, found in prefetched(self._groups(inputs), self._read_groups, self._settings.workers):
                 aggregator.count(found.counts)
                 if found.errors:
                     aggregator.collect(found.errors)
-                read = group.metadata.row_group(group.ordinal).num_rows
-                rows[group.key] += read
-                shown.advance(read)
+                rows[groups.key] += groups.rows
+                shown.advance(groups.rows)
         return rows
 
-    def _groups(self, inputs: Inputs) -> Iterator[_Group]:
+    def _groups(self, inputs: Inputs) -> Iterator[_Groups]:
         """All row groups, with one footer at a time: those of many weeks and products would fill the memory."""
         for key, etag, size in inputs.objects:
             if size:  # else a week without rows
                 metadata = written_footer(self._lake, key, etag)
-                for ordinal in range(metadata.num_row_groups):
-                    yield _Group(layout.partition_of(key), key, etag, metadata, ordinal)
+                for ordinals, rows in _worth_a_task(metadata):
+                    yield _Groups(layout.partition_of(key), key, etag, metadata, ordinals, rows)
 
-    def _read_group(self, group: _Group) -> _Rows:
-        with self._lake.open(group.key, group.etag) as handle:
-            narrow = read_group(handle, group.metadata, group.ordinal, [*_NARROW], dictionaries=_NARROW)
+    def _read_groups(self, groups: _Groups) -> _Rows:
+        with self._lake.open(groups.key, groups.etag) as handle:
+            narrow = pa.Table.from_batches(
+                group_batches(handle, groups.metadata, groups.ordinals, [*_NARROW], dictionaries=_NARROW)
+            )
         severity = severities(narrow["cat"])
         counts = counts_by_device(narrow["service_tag"], severity)
         bad = are_errors(severity)
-        errors = _placed(self._read_errors(group, bad), group.partition) if bad.any() else None
-        return _Rows(_placed(counts, group.partition), errors)
+        errors = _placed(self._read_errors(groups, bad), groups.partition) if bad.any() else None
+        return _Rows(_placed(counts, groups.partition), errors)
 
-    def _read_errors(self, group: _Group, bad: np.ndarray) -> pa.Table:
-        """The rows of a row group that are errors, never holding the text of all."""
+    def _read_errors(self, groups: _Groups, bad: np.ndarray) -> pa.Table:
+        """The rows of row groups that are errors, never holding the text of all."""
         errors, row = [], 0
-        with self._lake.open(group.key, group.etag) as handle:
-            for batch in group_batches(handle, group.metadata, group.ordinal, _WIDE):
+        with self._lake.open(groups.key, groups.etag) as handle:
+            for batch in group_batches(handle, groups.metadata, groups.ordinals, _WIDE):
                 errors.append(batch.filter(pa.array(bad[row : row + batch.num_rows])))
                 row += batch.num_rows
         return pa.Table.from_batches(errors).combine_chunks()
@@ -188,6 +190,19 @@ class _Build:
         if found:
             raise LedgerError(f"feature: {'; '.join(found)}; nothing was published, this is a defect of the program")
         return {"clean_rows": clean, "total_events": events, "error_events": errors}
+
+
+def _worth_a_task(metadata: pq.FileMetaData) -> Iterator[tuple[list[int], int]]:
+    """A file's row groups, so many together as are one of full size elsewhere, and their rows."""
+    ordinals: list[int] = []
+    rows = size = 0
+    for ordinal in range(metadata.num_row_groups):
+        about = metadata.row_group(ordinal)
+        ordinals.append(ordinal)
+        rows, size = rows + about.num_rows, size + about.total_byte_size
+        if size >= GROUP_BYTES or ordinal == metadata.num_row_groups - 1:
+            yield ordinals, rows
+            ordinals, rows, size = [], 0, 0
 
 
 def _counts(weeks: dict[str, Manifest]) -> list[Counts]:

@@ -221,14 +221,17 @@ def read_group(
 
     `dictionaries`: columns that come as dictionaries.
     """
-    batches = list(group_batches(handle, metadata, index, columns, dictionaries))
-    return pa.Table.from_batches(batches)
+    return pa.Table.from_batches(group_batches(handle, metadata, [index], columns, dictionaries))
 
 
 def group_batches(
-    handle: pa.NativeFile, metadata: pq.FileMetaData, index: int, columns: list[str], dictionaries: tuple[str, ...] = ()
+    handle: pa.NativeFile,
+    metadata: pq.FileMetaData,
+    groups: list[int],
+    columns: list[str],
+    dictionaries: tuple[str, ...] = (),
 ) -> Iterator[pa.RecordBatch]:
-    """One row group of a lake's file in batches that stay in the processor's cache: twice as fast as at once."""
+    """Row groups of a lake's file in batches that stay in the processor's cache: twice as fast as at once."""
     try:
         reader = pq.ParquetFile(
             handle,
@@ -237,7 +240,7 @@ def group_batches(
             pre_buffer=False,  # reading ahead in the background would outlive the handle
             page_checksum_verification=True,
         )
-        yield from reader.iter_batches(_CACHED_ROWS, row_groups=[index], columns=columns, use_threads=False)
+        yield from reader.iter_batches(_CACHED_ROWS, row_groups=groups, columns=columns, use_threads=False)
     except (OSError, pa.ArrowException) as broken:
         raise TemporaryError(f"a row group {_UNREADABLE.format(broken)}") from broken
 
