@@ -8,12 +8,12 @@ import argparse
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import duckdb
 
-Shape = Literal["balanced", "skewed", "many", "scattered"]
-SHAPES: tuple[Shape, ...] = ("balanced", "skewed", "many", "scattered")
+Shape = Literal["balanced", "skewed", "hundreds", "many", "scattered"]
+SHAPES: tuple[Shape, ...] = get_args(Shape)
 
 _RUN = 14
 """One row in so many is a re-send of an earlier one."""
@@ -24,10 +24,12 @@ _BALANCED_PN = "'P' || hash(device, 21) % 14"
 _PNS: dict[Shape, str] = {
     "balanced": _BALANCED_PN,
     "skewed": "CASE WHEN hash(device, 22) % 100 < 80 THEN 'P0' ELSE 'P' || 1 + hash(device, 21) % 13 END",
+    "hundreds": "'P' || device % 299",
     "many": "'P' || device % 1999",
     "scattered": _BALANCED_PN,
 }
-"""The product of a device: one of 14, 80 % of all rows in one of 14, or one of 1,999, which with UNKNOWN are 2,000."""
+"""The product of a device: one of 14, 80 % of all rows in one of 14, one of 299 or one of 1,999;
+with UNKNOWN they are 300 and 2,000."""
 
 _EVENTS = f"""
 WITH shown AS (

@@ -8,7 +8,8 @@ from services.contracts.errors import LedgerError, NotReadyError
 from services.contracts.tables import DEVICE_FEATURES, ERROR_EVENTS
 from services.feature import job
 from services.feature.aggregate import Aggregator
-from tests.drops import assert_follows_reference, ev, row, table
+from services.lake import parquet
+from tests.drops import TEN, assert_follows_reference, ev, row, table
 
 WEEKS = ("2024-04-26", "2024-05-03", "2024-05-10")
 
@@ -46,6 +47,26 @@ def test_another_number_of_weeks_is_another_result_and_the_same_is_unchanged(thr
     assert three_weeks.feature(feature_weeks=2).kind == "unchanged"
     assert three_weeks.feature(feature_weeks=3).kind == "published"
     assert three_weeks.feature(feature_weeks=13).kind == "unchanged"
+
+
+@pytest.mark.parametrize(("size", "tasks"), [(1, [12]), (2_500, range(2, 12)), (2**24, [1])])
+def test_row_groups_of_a_file_are_read_together_up_to_a_size(chain, monkeypatch, size, tasks):
+    monkeypatch.setattr(parquet, "_SMALLEST_GROUP", 450)
+    monkeypatch.setattr(parquet, "_ALL_GROUPS", 1)
+    monkeypatch.setattr(job, "GROUP_BYTES", size)
+    cats = ["Error", "Info", "Critical", None]
+    rows = [row(f"T{n % 7}", cat=cats[n % 4], ev=ev(TimeStamp=TEN, EventId=n)) for n in range(48)]
+    drops = {WEEKS[-1]: {"a.parquet": table(*rows)}}
+    chain.drop(drops[WEEKS[-1]], WEEKS[-1])
+    chain.ingest(WEEKS[-1])
+    chain.clean(WEEKS[-1])
+    (clean,) = (chain.lake / "clean").rglob("*.parquet")
+    read = list(job._worth_a_task(pq.read_metadata(clean)))
+    assert [ordinal for ordinals, _ in read for ordinal in ordinals] == list(range(12))
+    assert len(read) in tasks
+    assert sum(rows for _, rows in read) == 48
+    chain.feature()
+    assert_follows_reference(chain, drops)
 
 
 def test_files_have_the_schemas_of_the_contract(three_weeks):

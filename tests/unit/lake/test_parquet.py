@@ -19,6 +19,7 @@ from services.lake.parquet import (
     audit,
     group_bytes,
     read_group,
+    row_bytes,
 )
 
 SCHEMA = pa.schema(
@@ -80,12 +81,25 @@ def test_the_same_rows_are_the_same_bytes_however_they_come(tmp_path_factory, te
             (longer.take(pa.array(order)), np.argsort(order)[: len(part)])
             for part, longer, order in zip(parts, more, orders, strict=True)
         ]
+        if data.draw(st.booleans()):  # by one who knows their sizes
+            parts = [(part, order, row_bytes(part)) for part, order in parts]
     one, other = write(folder / "one", [rows]), write(folder / "other", parts)
     assert one.sha256 == other.sha256 == hashlib.sha256((folder / "one").read_bytes()).hexdigest()
     assert one.rows == other.rows == len(texts)
     assert one.bytes == (folder / "one").stat().st_size
     audit(one, SCHEMA)
     assert pq.ParquetFile(folder / "one").read().cast(SCHEMA).to_pylist() == rows.to_pylist()
+
+
+def test_a_dictionary_may_use_all_of_its_short_codes_and_null(tmp_path):
+    """Codes of eight bits have no room for one more value."""
+    values = pa.array([f"{place:03}" for place in range(127, -1, -1)])
+    codes = pa.array([*range(128), None], pa.int8())
+    rows = rows_of(["x"] * 129).set_column(2, "kind", pa.DictionaryArray.from_arrays(codes, values))
+    file = write(tmp_path / "file", [rows], group=1 << 20)
+    assert pq.read_table(file.path)["kind"].to_pylist() == [*values.to_pylist(), None]
+    encoded = pq.ParquetFile(file.path, read_dictionary=["kind"]).read()["kind"].chunk(0)
+    assert encoded.dictionary.to_pylist() == sorted(values.to_pylist())
 
 
 def test_row_groups_close_where_the_text_reaches_the_size(tmp_path):
