@@ -77,11 +77,8 @@ def _page(facts: dict[str, str], kernel: str, first_line: float, points: Sequenc
         f"| kernel | {kernel} |",
         f"| start of `python -m services.clean` to its first log line | {first_line:.2f} s |",
     ]
-    lines += [
-        "",
-        "Balanced: 14 pn, 8 files. Skewed: one pn has 80 % of the rows. Hundreds: 300 pn. Many: 2,000 pn. "
-        "Scattered: 2,000 files.",
-    ]
+    lines += ["", "Balanced: 14 pn, 8 files. Skewed: one pn has 80 % of the rows. Hundreds: 300 pn. Many: 2,000 pn."]
+    lines += ["Scattered: 2,000 files."]
     lines += ["Within: what a stage may hold, its file cache included; the peak is without.\n"]
     heads = ["shape", "rows", "workers", "within", *(f"{stage}, s" for stage in STAGES), "all, s", "million rows/s"]
     heads += ["CPU, s", "peak, MiB", "kept rows"]
