@@ -27,7 +27,7 @@ class PartitionWriters:
         self._writers = {pn: self._open(layout.partition_key("clean", week, pn)) for pn in pns}
         self._lanes = [ThreadPoolExecutor(1) for _ in range(lanes)]
         self._waiting: deque[tuple[Future[None], int]] = deque()
-        """Appends and the bytes that each holds in memory, the oldest first."""
+        """Appends and the bytes that each counts for, the oldest first."""
         self._waiting_bytes = 0
         self._lane_of = {pn: place % lanes for place, pn in enumerate(pns)}
 
