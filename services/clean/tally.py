@@ -65,10 +65,10 @@ class Tally:
 
     def _add(self, pns: Sequence[str], pn: np.ndarray, files: pa.ChunkedArray, flags: dict[str, np.ndarray]) -> None:
         encoded = files.unify_dictionaries().combine_chunks()
-        file = encoded.indices.to_numpy()
+        names, file = encoded.dictionary.to_pylist(), encoded.indices.to_numpy()
         for flag, rows in flags.items():
             _count(self._by_pn, pns, pn[rows], flag)
-            _count(self._by_file, encoded.dictionary.to_pylist(), file[rows], flag)
+            _count(self._by_file, names, file[rows], flag)
 
     def quality(self) -> Quality:
         """Everything counted so far, as the manifest has it."""
