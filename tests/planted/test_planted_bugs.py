@@ -69,9 +69,9 @@ BUGS: dict[str, InPython | InSql] = {
     "keys unsorted": InPython(event_key.canonical, "repeat(orjson.OPT_SORT_KEYS)", "repeat(0)"),
     "UNKNOWN preferred": InPython(dedup.judge, 'some["is_unknown"].to_numpy()', '~some["is_unknown"].to_numpy()'),
     "dedup per pn": InPython(
-        job._judged_columns,
-        "narrow = rows.",
-        'rows = rows.set_column(0, "service_tag", pa.array([f"{tag} {pn}" for tag in rows["service_tag"].to_pylist()]))\n    narrow = rows.',
+        job._Build._write_devices,
+        "judge(judged)",
+        'judge(judged.set_column(0, "service_tag", pa.array(map("{} {}".format, judged["service_tag"].to_pylist(), pn))))',
     ),
     "std over n": InSql("device_features.sql", "(k * (k - 1))", "(k * k)"),
     "mode ties reversed": InSql("device_features.sql", "ORDER BY events DESC, pn)", "ORDER BY events DESC, pn DESC)"),
