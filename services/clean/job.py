@@ -161,14 +161,11 @@ class _Build:
         verdict = judge(judged)
         tally.saw_verdict(pns, pn, rows, verdict)
         order = written_order(judged, pn, verdict.kept)
-        parts = np.searchsorted(pn[order], np.arange(len(pns) + 1))
+        order_of = np.split(order, np.searchsorted(pn[order], np.arange(1, len(pns))))
         with_copies = rows.append_column("copies", pa.array(verdict.copies)).select(CLEAN.schema.names)
         sizes = row_bytes(rows)
-        for place, name in enumerate(pns):
-            here = slice(edges[place], edges[place + 1])
-            of_pn = with_copies.slice(here.start, here.stop - here.start)
-            in_order = order[parts[place] : parts[place + 1]] - here.start
-            for piece in gathered(of_pn, in_order, sizes[here]):
+        for name, start, stop, places in zip(pns, edges[:-1], edges[1:], order_of, strict=True):
+            for piece in gathered(with_copies.slice(start, stop - start), places - start, sizes[start:stop]):
                 writers.append(name, *piece)
         return int(verdict.copies[verdict.kept].sum())
 

@@ -19,7 +19,16 @@ from services.contracts.manifest import Counts, Input, Manifest, Output, Window,
 from services.contracts.tables import DEVICE_FEATURES, ERROR_EVENTS, Table
 from services.feature.aggregate import Aggregator
 from services.feature.counts import are_errors, counts_by_device, severities
-from services.lake.parquet import GROUP_BYTES, FileWriter, LocalFile, audit, group_batches, group_bytes, written_footer
+from services.lake.parquet import (
+    GROUP_BYTES,
+    FileWriter,
+    LocalFile,
+    audit,
+    group_batches,
+    group_bytes,
+    groups_together,
+    written_footer,
+)
 from services.lake.publish import Built, Inputs, Job, Outcome, publish, read_manifest
 from services.lake.scratch import scratch
 from services.lake.store import Store
@@ -150,7 +159,8 @@ class _Build:
         for key, etag, size in inputs.objects:
             if size:  # else a week without rows
                 metadata = written_footer(self._lake, key, etag)
-                for ordinals, rows in _worth_a_task(metadata):
+                # Of many products they are small: so many are read together as are one of full size elsewhere.
+                for ordinals, rows, _ in groups_together(metadata, GROUP_BYTES):
                     yield _Groups(layout.partition_of(key), key, etag, metadata, ordinals, rows)
 
     def _read_groups(self, groups: _Groups) -> _Rows:
@@ -190,19 +200,6 @@ class _Build:
         if found:
             raise LedgerError(f"feature: {'; '.join(found)}; nothing was published, this is a defect of the program")
         return {"clean_rows": clean, "total_events": events, "error_events": errors}
-
-
-def _worth_a_task(metadata: pq.FileMetaData) -> Iterator[tuple[list[int], int]]:
-    """A file's row groups, so many together as are one of full size elsewhere, and their rows."""
-    ordinals: list[int] = []
-    rows = size = 0
-    for ordinal in range(metadata.num_row_groups):
-        about = metadata.row_group(ordinal)
-        ordinals.append(ordinal)
-        rows, size = rows + about.num_rows, size + about.total_byte_size
-        if size >= GROUP_BYTES or ordinal == metadata.num_row_groups - 1:
-            yield ordinals, rows
-            ordinals, rows, size = [], 0, 0
 
 
 def _counts(weeks: dict[str, Manifest]) -> list[Counts]:

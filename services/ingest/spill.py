@@ -16,6 +16,7 @@ from services.ingest.drop import Drop, SourceFile, first_line, parquet_file
 from services.ingest.rows import RowReader, Rows
 from services.ingest.runs import RUN_BYTES, Run, write_run
 from services.lake.erasures import IsErased
+from services.lake.parquet import groups_together
 from services.lake.scratch import spilling
 from services.lake.store import Store
 from services.lake.take import Take, taking
@@ -90,15 +91,10 @@ def _tasks(files: Iterable[SourceFile]) -> Iterator[list[Part]]:
 
 
 def _parts(file: SourceFile) -> Iterator[Part]:
-    groups: list[int] = []
-    first = rows = size = 0
-    for group in range(file.metadata.num_row_groups):
-        about = file.metadata.row_group(group)
-        groups.append(group)
-        rows, size = rows + about.num_rows, size + about.total_byte_size
-        if size >= _PART_BYTES or group == file.metadata.num_row_groups - 1:
-            yield Part(file, groups, first, rows, size)
-            first, groups, rows, size = first + rows, [], 0, 0
+    first = 0
+    for groups, rows, size in groups_together(file.metadata, _PART_BYTES):
+        yield Part(file, groups, first, rows, size)
+        first += rows
 
 
 def _spill_task(

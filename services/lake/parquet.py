@@ -206,6 +206,19 @@ def chunk_of(group: pq.RowGroupMetaData, column: str) -> pq.ColumnChunkMetaData 
     return next((chunk for chunk in chunks if chunk.path_in_schema == column), None)
 
 
+def groups_together(metadata: pq.FileMetaData, size: int) -> Iterator[tuple[list[int], int, int]]:
+    """A file's row groups, consecutive ones together up to a size in bytes; with their rows and bytes."""
+    groups: list[int] = []
+    rows = found = 0
+    for group in range(metadata.num_row_groups):
+        about = metadata.row_group(group)
+        groups.append(group)
+        rows, found = rows + about.num_rows, found + about.total_byte_size
+        if found >= size or group == metadata.num_row_groups - 1:
+            yield groups, rows, found
+            groups, rows, found = [], 0, 0
+
+
 def _footer(store: Store, key: str, etag: str) -> Any:
     try:
         with store.open(key, etag) as handle:
@@ -321,16 +334,17 @@ def _in_form(column: pa.ChunkedArray, type_: pa.DataType) -> pa.ChunkedArray:
     if encoded.null_count:  # a null counts as one more value
         mask = indices.is_null().to_numpy(zero_copy_only=False)
         indices = indices.cast(pa.int32()).fill_null(len(encoded.dictionary))
+    codes = indices.to_numpy()
     used = np.zeros(len(encoded.dictionary) + 1, dtype=bool)
-    used[indices.to_numpy()] = True
+    used[codes] = True
     used[-1] = False
     places = np.flatnonzero(used)
     values = encoded.dictionary.take(pa.array(places)).cast(type_.value_type)
     order = pc.sort_indices(values)
     place = np.zeros(len(used), dtype=np.int32)
     place[places[order.to_numpy()]] = np.arange(len(order))
-    codes = pa.array(place[indices.to_numpy()], pa.int32(), mask=mask)
-    return pa.chunked_array([pa.DictionaryArray.from_arrays(codes, values.take(order))])
+    sorted_codes = pa.array(place[codes], pa.int32(), mask=mask)
+    return pa.chunked_array([pa.DictionaryArray.from_arrays(sorted_codes, values.take(order))])
 
 
 def _is_small_piece(rows: pa.Table) -> bool:

@@ -61,10 +61,10 @@ def test_row_groups_of_a_file_are_read_together_up_to_a_size(chain, monkeypatch,
     chain.ingest(WEEKS[-1])
     chain.clean(WEEKS[-1])
     (clean,) = (chain.lake / "clean").rglob("*.parquet")
-    read = list(job._worth_a_task(pq.read_metadata(clean)))
-    assert [ordinal for ordinals, _ in read for ordinal in ordinals] == list(range(12))
+    read = list(parquet.groups_together(pq.read_metadata(clean), size))
+    assert [ordinal for ordinals, _, _ in read for ordinal in ordinals] == list(range(12))
     assert len(read) in tasks
-    assert sum(rows for _, rows in read) == 48
+    assert sum(rows for _, rows, _ in read) == 48
     chain.feature()
     assert_follows_reference(chain, drops)
 
