@@ -6,6 +6,8 @@ Read it top to bottom: list the drop, spill its rows in sorted runs, merge the r
 import shutil
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, groupby
+from operator import itemgetter
 from pathlib import Path
 
 import pyarrow as pa
@@ -36,6 +38,9 @@ log = structlog.get_logger()
 
 MAX_PARTITIONS = 2_000
 """Beyond this a pn is no product but an identity, and small files would drown every reader."""
+
+_SHARE_BYTES = 64 * 1024**2
+"""Rows that are merged together of products that have fewer: every step costs as much for few rows as for many."""
 
 
 def ingest(settings: Settings, source: Store, lake: Store, week: str) -> Outcome:
@@ -143,17 +148,22 @@ class _Build:
             )
 
     def _write_partitions(self, pns: dict[str, int], spilled: Spilled, schema: pa.Schema) -> dict[str, LocalFile]:
-        keys = {layout.partition_key("ingest", self._week, pn): pn for pn in pns}
-        largest_first = sorted(keys, key=lambda key: pns[keys[key]], reverse=True)
         runs = OpenRuns(spilled.runs)
         take = taking(native_kernel(self._settings.kernel))
 
-        def write(key: str) -> LocalFile:
-            return self._write(key, merged(runs, keys[key], take), schema, len(pns))
+        def write(share: list[str]) -> dict[str, LocalFile]:
+            rows = merged(runs, share[0], share[-1], take)
+            return {
+                pn: self._write(self._key(pn), (piece for _, piece in pieces), schema, len(pns))
+                for pn, pieces in groupby(rows, key=itemgetter(0))
+            }
 
         with ThreadPoolExecutor(self._settings.workers) as pool:
-            files = dict(zip(largest_first, pool.map(write, largest_first), strict=True))
-        return {key: files[key] for key in keys}
+            files = dict(chain.from_iterable(map(dict.items, pool.map(write, _shares(pns, runs.row_bytes)))))
+        return {self._key(pn): files[pn] for pn in pns}
+
+    def _key(self, pn: str) -> str:
+        return layout.partition_key("ingest", self._week, pn)
 
     def _write(self, key: str, chunks: object, schema: pa.Schema, partitions: int) -> LocalFile:
         path = self._folder / key
@@ -168,9 +178,7 @@ class _Build:
     def _write_quarantine(self, spilled: Spilled) -> tuple[Counter[str], LocalFile]:
         reasons = Counter(dict.fromkeys(QUARANTINE_REASONS, 0))
         path = self._folder / layout.quarantine_key(self._week)
-        writer = FileWriter(
-            path, QUARANTINE.schema, generation=self._generation, order=QUARANTINE.order, group=group_bytes(1)
-        )
+        writer = FileWriter(path, QUARANTINE.schema, generation=self._generation, order=QUARANTINE.order)
         with writer:
             for part in spilled.quarantine:
                 rows = pa.ipc.open_file(pa.memory_map(str(part))).read_all()
@@ -214,6 +222,20 @@ class _Build:
             columns={field.name: str(field.type) for field in schema},
             erased=inputs.erased,
         )
+
+
+def _shares(pns: dict[str, int], row_bytes: int) -> list[list[str]]:
+    """What one worker merges in a row: neighbouring pns up to a size, large ones first."""
+    shares: list[list[str]] = []
+    found = _SHARE_BYTES
+    for pn, rows in pns.items():
+        if found >= _SHARE_BYTES:
+            shares.append([])
+            found = 0
+        shares[-1].append(pn)
+        found += rows * row_bytes
+    # By whole sizes, so that those of small products stay in the order in which they lie in the runs.
+    return sorted(shares, key=lambda share: sum(pns[pn] for pn in share) * row_bytes // _SHARE_BYTES, reverse=True)
 
 
 def previous_bytes(lake: Store, week: str) -> int | None:

@@ -7,8 +7,9 @@ rows of a device in the order of their identity.
 import mmap
 import threading
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,10 +34,10 @@ class Run(NamedTuple):
     """A sorted run on disk."""
 
     path: Path
-    batches: dict[str, range]
-    """The record batches of each pn."""
     rows: dict[str, int]
-    """Rows by pn."""
+    """Rows by pn, in the order in which they lie in the run."""
+    batch_rows: int
+    """Rows of each record batch but the last: of many products each has few, and a batch costs as much for few."""
     row_bytes: int
     """Mean size of a row in memory."""
 
@@ -48,18 +49,16 @@ def write_run(rows: pa.Table, kept: np.ndarray, path: Path, take: Take) -> Run:
     order = kept[_stable_order((pn_rank * len(tags) + tag_rank)[kept])]
     ordered = take(rows.drop_columns(["pn", "service_tag"]), order)
     ordered = ordered.add_column(0, "service_tag", tags.take(pa.array(tag_rank[order])))
-    edges = np.searchsorted(pn_rank[order], np.arange(len(pns) + 1)).tolist()
-    run = Run(path, {}, {}, max(1, ordered.nbytes // max(ordered.num_rows, 1)))
-    rows_at_once = max(1, _BATCH_BYTES // run.row_bytes)
-    written = 0
+    rows_of = np.bincount(pn_rank[order], minlength=len(pns)).tolist()
+    row_bytes = max(1, ordered.nbytes // max(ordered.num_rows, 1))
+    run = Run(
+        path=path,
+        rows={pn: count for pn, count in zip(pns.to_pylist(), rows_of, strict=True) if count},
+        batch_rows=max(1, _BATCH_BYTES // row_bytes),
+        row_bytes=row_bytes,
+    )
     with spilling(path, ordered.schema) as out:
-        for pn, start, stop in zip(pns.to_pylist(), edges[:-1], edges[1:], strict=True):
-            batches = ordered.slice(start, stop - start).to_batches(rows_at_once)
-            for batch in batches:
-                out.write_batch(batch)
-            if batches:
-                run.batches[pn] = range(written, written := written + len(batches))
-                run.rows[pn] = stop - start
+        out.write_table(ordered, run.batch_rows)
     return run
 
 
@@ -80,9 +79,13 @@ class OpenRuns:
         self.row_bytes = max((run.row_bytes for run in self._runs), default=1)
         """Mean size of a row in memory, in the run where it is largest."""
 
-    def rows_of(self, pn: str) -> "list[Sorted]":
-        """The rows of one pn, run by run: by service_tag, those of a device in the order of the source."""
-        return [Sorted(run, run.batches[pn]) for run in self._runs if pn in run.batches]
+    def rows_of(self, first: str, last: str) -> "list[Sorted]":
+        """The rows of the pns from the first to the last, run by run."""
+        found = (
+            (run, run.starts[bisect_left(run.pns, first)], run.starts[bisect_right(run.pns, last)])
+            for run in self._runs
+        )
+        return [Sorted(run, start, stop) for run, start, stop in found if start < stop]
 
     def have_read(self, size: int) -> None:
         """Now and then give back the memory of what was read; it stays in the file cache and may be read again."""
@@ -99,7 +102,10 @@ class _MappedRun:
     """A run mapped into memory."""
 
     def __init__(self, run: Run) -> None:
-        self.batches, self.row_bytes = run.batches, run.row_bytes
+        self.pns = list(run.rows)
+        self.starts = [0, *accumulate(run.rows.values())]
+        """The first row of each pn, and the end of the last."""
+        self.batch_rows, self.row_bytes = run.batch_rows, run.row_bytes
         with run.path.open("rb") as file:
             self.memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         # The system would fetch megabytes around a missing page, and drop what other runs need where memory is tight.
@@ -122,71 +128,99 @@ class _MappedRun:
         return batch
 
 
-class Sorted:
-    """The sorted rows of a pn in one run, seen through a window that moves over them."""
+Key = tuple[str, str]
+"""pn and service_tag: what runs are sorted by, by Unicode code point, which is the order of UTF-8 bytes too."""
 
-    def __init__(self, run: _MappedRun, batches: range) -> None:
-        self._run, self._unread = run, batches
+
+class Sorted:
+    """Sorted rows of a run, seen through a window that moves over them."""
+
+    def __init__(self, run: _MappedRun, start: int, stop: int) -> None:
+        self._run, self._at, self._end = run, start, stop
         self._see(run.no_rows)
-        self._stop = 0
+        self._seen = 0
 
     def look(self, rows: int) -> bool:
         """Look at the next rows, at so many at most; whether there are any."""
-        while self._unread and self._rows.num_rows < rows:
-            read = pa.Table.from_batches([self._run.read(self._unread[0])])
-            self._unread = self._unread[1:]
-            self._see(pa.concat_tables([self._rows, read]))
-        self._stop = min(rows, self._rows.num_rows)
-        return self._stop > 0
+        while self._rows.num_rows < min(rows, self._end - self._at):
+            number, skipped = divmod(self._at + self._rows.num_rows, self._run.batch_rows)
+            read = pa.Table.from_batches([self._run.read(number)])
+            self._see(pa.concat_tables([self._rows, read.slice(skipped)]))
+        self._seen = min(rows, self._end - self._at)
+        return self._seen > 0
 
-    def safe_tag(self) -> str | None:
-        """The tag below which the window shows all rows; None: it shows all that are left."""
-        return self._tag(self._stop - 1) if self._unread or self._stop < self._rows.num_rows else None
+    def safe_key(self) -> Key | None:
+        """The key below which the window shows all rows; None: it shows all that are left."""
+        return self._key(self._seen - 1) if self._at + self._seen < self._end else None
 
-    def take_below(self, tag: str | None) -> pa.Table:
-        """Remove and return the rows in the window with a smaller tag (None: all)."""
-        return self._take(self._stop if tag is None else self._end(bisect_left, tag))
+    def take_below(self, key: Key | None) -> tuple[pa.Table, dict[str, int]]:
+        """Remove and return the rows in the window with a smaller key (None: all), and how many each pn has."""
+        taken = self._take(self._seen if key is None else bisect_left(range(self._seen), key, key=self._key))
+        return taken, self._rows_by_pn(self._at - taken.num_rows, self._at)
 
-    def take_device(self, tag: str) -> Iterator[pa.Table]:
+    def take_device(self, key: Key) -> Iterator[pa.Table]:
         """Remove and return all rows of the device if it comes first, a window at a time."""
-        window = self._stop
-        while self.look(window) and self._tag(0) == tag:
-            yield self._take(self._end(bisect_right, tag))
+        window = self._seen
+        while self.look(window) and self._key(0) == key:
+            yield self._take(bisect_right(range(self._seen), key, key=self._key))
 
-    def _end(self, bisect: Callable[..., int], tag: str) -> int:
-        return bisect(range(self._stop), tag, key=self._tag)
-
-    def _take(self, stop: int) -> pa.Table:
-        taken = self._rows.slice(0, stop)
-        self._see(self._rows.slice(stop))
+    def _take(self, rows: int) -> pa.Table:
+        taken = self._rows.slice(0, rows)
+        self._at += rows
+        self._see(self._rows.slice(rows))
         return taken
 
     def _see(self, rows: pa.Table) -> None:
         self._rows, self._tags = rows, rows["service_tag"]
 
-    def _tag(self, place: int) -> str:
-        return str(self._tags[place].as_py())
+    def _key(self, place: int) -> Key:
+        return self._run.pns[self._place_of_pn(self._at + place)], str(self._tags[place].as_py())
+
+    def _rows_by_pn(self, start: int, stop: int) -> dict[str, int]:
+        rows: dict[str, int] = {}
+        place = self._place_of_pn(start)
+        while start < stop:
+            end = min(stop, self._run.starts[place + 1])
+            rows[self._run.pns[place]] = end - start
+            start, place = end, place + 1
+        return rows
+
+    def _place_of_pn(self, row: int) -> int:
+        return bisect_right(self._run.starts, row) - 1
 
 
-def merged(runs: OpenRuns, pn: str, take: Take) -> Iterator[pa.Table]:
-    """All rows of a pn by service_tag, those of a device in the order of the runs, in bounded pieces."""
-    left = runs.rows_of(pn)
+def merged(runs: OpenRuns, first: str, last: str, take: Take) -> Iterator[tuple[str, pa.Table]]:
+    """All rows of the pns from the first to the last, by pn and service_tag, in bounded pieces of one pn each.
+
+    Those of a device come in the order of the runs.
+    """
+    left = runs.rows_of(first, last)
     while left := [rows for rows in left if rows.look(max(1, _CHUNK_BYTES // runs.row_bytes // len(left)))]:
-        limit = min((tag for rows in left if (tag := rows.safe_tag()) is not None), default=None)
-        below = pa.concat_tables([rows.take_below(limit) for rows in left])
-        if below.num_rows:
-            pieces = iter([_by_device(below, take)])
+        limit = min((key for rows in left if (key := rows.safe_key()) is not None), default=None)
+        below = [rows.take_below(limit) for rows in left]
+        if limit is None or any(counts for _, counts in below):
+            pieces = _in_order(below, take)
         else:  # one device fills the windows: run after run, its rows are in order already
-            pieces = (piece for rows in left for piece in rows.take_device(str(limit)))
-        for piece in pieces:
+            pieces = ((limit[0], piece) for rows in left for piece in rows.take_device(limit))
+        for pn, piece in pieces:
             size = piece.nbytes
-            yield piece
+            yield pn, piece
             runs.have_read(size)
 
 
-def _by_device(rows: pa.Table, take: Take) -> pa.Table:
-    _, rank = _ranked(rows["service_tag"])
-    return take(rows, _stable_order(rank))
+def _in_order(parts: list[tuple[pa.Table, dict[str, int]]], take: Take) -> Iterator[tuple[str, pa.Table]]:
+    """The rows of sorted parts together, pn by pn."""
+    counts = [(pn, count) for _, by_pn in parts for pn, count in by_pn.items()]
+    pns = sorted({pn for pn, _ in counts})
+    place = {pn: at for at, pn in enumerate(pns)}
+    pn_rank = np.repeat([place[pn] for pn, _ in counts], [count for _, count in counts])
+    rows = pa.concat_tables([part for part, _ in parts])
+    tags, tag_rank = _ranked(rows["service_tag"])
+    ordered = take(rows, _stable_order(pn_rank * len(tags) + tag_rank))
+    start = 0
+    for pn, count in zip(pns, np.bincount(pn_rank).tolist(), strict=True):
+        yield pn, ordered.slice(start, count)
+        start += count
 
 
 def _stable_order(codes: np.ndarray) -> np.ndarray:

@@ -214,7 +214,7 @@ def test_a_gate_on_bytes_stops_before_anything_is_published(chain):
 def test_a_lost_row_stops_ingest(chain, monkeypatch):
     chain.drop({"a.parquet": table(row(), row("T2"))})
     merged = job.merged
-    monkeypatch.setattr(job, "merged", lambda *given: (rows.slice(1) for rows in merged(*given)))
+    monkeypatch.setattr(job, "merged", lambda *given: ((pn, rows.slice(1)) for pn, rows in merged(*given)))
     with pytest.raises(LedgerError, match="source rows 2 is not raw 1"):
         chain.ingest()
     assert chain.published() == {}
@@ -256,3 +256,10 @@ def test_raw_keeps_a_struct_as_json_over_batches_with_dictionaries(chain, monkey
     raw = sorted(chain.rows("ingest").select(["source_row", "ev"]).to_pylist(), key=lambda found: found["source_row"])
     expected = [None if n % 3 == 0 else {"EventId": n, "L": [n]} for n in range(100)]
     assert [found["ev"] and json.loads(found["ev"]) for found in raw] == expected
+
+
+def test_small_products_are_merged_with_their_neighbours_and_large_ones_come_first(monkeypatch):
+    monkeypatch.setattr(job, "_SHARE_BYTES", 100)
+    pns = {"A": 3, "B": 4, "C": 5, "D": 90, "E": 1, "F": 10, "G": 0}
+    assert job._shares(pns, row_bytes=10) == [["D"], ["A", "B", "C"], ["E", "F"], ["G"]]
+    assert job._shares({}, row_bytes=10) == []

@@ -4,6 +4,8 @@ import os
 import re
 import sys
 import tempfile
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -48,11 +50,17 @@ def written(parts, folder, **columns):
     return [write_run(rows, np.arange(len(rows)), path, TAKE) for rows, path in zip(tables, paths, strict=True)]
 
 
-def merged_by_pn(parts, folder):
+def merged_by_pn(parts, folder, together=2):
+    """Rows by pn, of which so many neighbours are merged together."""
     runs = written(parts, folder)
     pns = sorted({pn for run in runs for pn in run.rows}, key=str.encode)
+    shares = [pns[start : start + together] for start in range(0, len(pns), together)]
     opened = OpenRuns(runs)
-    return {pn: identities(merged(opened, pn, TAKE)) for pn in pns}
+    return {
+        pn: identities(rows for _, rows in pieces)
+        for share in shares
+        for pn, pieces in groupby(merged(opened, share[0], share[-1], TAKE), key=itemgetter(0))
+    }
 
 
 def expected_by_pn(parts):
@@ -90,12 +98,12 @@ def spilled(draw):
     return parts
 
 
-@given(spilled(), st.sampled_from([1, 150, 600, 2**24]), st.sampled_from([1, 100, 2**20]))
-def test_merge_is_a_stable_sort_whatever_fits_in_a_chunk_or_batch(parts, chunk_bytes, batch_bytes):
+@given(spilled(), st.sampled_from([1, 150, 600, 2**24]), st.sampled_from([1, 100, 2**20]), st.integers(1, 3))
+def test_merge_is_a_stable_sort_whatever_fits_in_a_chunk_or_batch(parts, chunk_bytes, batch_bytes, together):
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patched:
         patched.setattr(runs, "_CHUNK_BYTES", chunk_bytes)
         patched.setattr(runs, "_BATCH_BYTES", batch_bytes)
-        assert merged_by_pn(parts, folder) == expected_by_pn(parts)
+        assert merged_by_pn(parts, folder, together) == expected_by_pn(parts)
 
 
 def test_one_device_larger_than_a_chunk_comes_in_pieces_of_a_chunk(tmp_path, monkeypatch):
@@ -104,7 +112,7 @@ def test_one_device_larger_than_a_chunk_comes_in_pieces_of_a_chunk(tmp_path, mon
         ("a", 0, ["T1"] * 3 + ["T2"] * 900 + ["T3"], ["I1"] * 904),
         ("b", 0, ["T2"] * 900 + ["T4"], ["I1"] * 901),
     ]
-    chunks = list(merged(OpenRuns(written(parts, tmp_path, text="x" * 50)), "I1", TAKE))
+    chunks = [rows for _, rows in merged(OpenRuns(written(parts, tmp_path, text="x" * 50)), "I1", "I1", TAKE)]
     assert identities(chunks) == expected_by_pn(parts)["I1"]
     assert max(chunk.num_rows for chunk in chunks) < 600
     assert len(chunks) > 4
@@ -122,9 +130,10 @@ def test_little_more_is_fetched_from_disk_than_what_is_looked_at(tmp_path):
         os.fsync(file.fileno())
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     before = bytes_from_disk()
-    (rows,) = OpenRuns([run]).rows_of("I1")
+    (rows,) = OpenRuns([run]).rows_of("I1", "I1")
     assert rows.look(1)
-    assert rows.take_below(None)["ev"].to_pylist() == ["x" * 1000]
+    taken, rows_by_pn = rows.take_below(None)
+    assert (taken["ev"].to_pylist(), rows_by_pn) == (["x" * 1000], {"I1": 1})
     assert 0 < bytes_from_disk() - before < 4 * 1024**2
 
 
@@ -135,7 +144,7 @@ def test_codes_are_ordered_by_value_and_then_by_place(codes):
 
 
 def test_nothing_to_merge_is_nothing():
-    assert list(merged(OpenRuns([]), "I1", TAKE)) == []
+    assert list(merged(OpenRuns([]), "I1", "I2", TAKE)) == []
 
 
 def test_only_kept_rows_come_into_a_run(tmp_path):
@@ -143,5 +152,6 @@ def test_only_kept_rows_come_into_a_run(tmp_path):
     run = write_run(rows, np.array([0, 3]), tmp_path / "0.run", TAKE)
     assert run.rows == {"I1": 2}
     opened = OpenRuns([run])
-    assert identities(merged(opened, "I1", TAKE)) == [("T1", "a", 3), ("T2", "a", 0)]
-    assert list(merged(opened, "I2", TAKE)) == []
+    ((pn, kept),) = merged(opened, "I0", "I3", TAKE)
+    assert (pn, identities([kept])) == ("I1", [("T1", "a", 3), ("T2", "a", 0)])
+    assert list(merged(opened, "I2", "I3", TAKE)) == []
