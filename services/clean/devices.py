@@ -6,20 +6,18 @@ the next unread group's first tag are then complete, over all partitions.
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from services.lake.parquet import read_group
-from services.lake.scratch import spilling
 from services.lake.store import Store
 
-_CHUNK_BYTES = 48 * 1024**2
-"""Complete rows are handed on once there are so many: fewer, larger steps cost less."""
-_HELD_BYTES = 320 * 1024**2
-"""What may wait in memory for its device to be complete; more of it waits on scratch, memory-mapped."""
+CHUNK_BYTES = 192 * 1024**2
+"""Complete rows are handed on about once there are so many, and not many more of them at once."""
+_SAMPLED_ROWS = 16
 
 
 class Group(NamedTuple):
@@ -29,6 +27,8 @@ class Group(NamedTuple):
     pn: str
     ordinal: int
     rows: int
+    bytes: int
+    """Unpacked."""
     key: str
     etag: str
     metadata: pq.FileMetaData
@@ -47,92 +47,76 @@ def groups_in_order(pn: str, key: str, etag: str, metadata: pq.FileMetaData, lak
         else:  # writers leave out the statistics of very long values
             with lake.open(key, etag) as handle:
                 first = read_group(handle, metadata, index, ["service_tag"])["service_tag"][0].as_py()
-        yield Group(first, pn, index, about.num_rows, key, etag, metadata)
+        yield Group(first, pn, index, about.num_rows, about.total_byte_size, key, etag, metadata)
 
 
-Devices = dict[str, pa.Table]
-"""All rows of some devices, by pn, each table in the partition's order."""
+Devices = dict[str, pa.ChunkedArray]
+"""All rows of some devices, as structs, by pn, each in the partition's order."""
 
 
-def whole_devices(groups: Iterable[tuple[Group, pa.Table]], scratch: Path) -> Iterator[Devices]:
+def whole_devices(groups: Iterable[tuple[Group, pa.ChunkedArray]]) -> Iterator[Devices]:
     """Complete devices, in the order of their tags, from groups read in the order of first tags.
 
-    A device is never split; one that does not fit in memory comes as tables on memory-mapped scratch.
+    A device is never split, and a row group of every partition is held at once: the rows should be memory-mapped.
     """
-    held = _Held(scratch)
+    held: dict[str, list[pa.ChunkedArray]] = {}
+    added = 0
     for group, rows in groups:
-        if held.added >= _CHUNK_BYTES:
-            complete = held.take_below(group.first_tag)
-            if complete:
-                yield complete
-        held.add(group.pn, rows)
-    rest = held.take_below(None)
-    if rest:
-        yield rest
+        if added >= CHUNK_BYTES:
+            yield from _in_chunks(_take_below(held, group.first_tag))
+            added = 0
+        held.setdefault(group.pn, []).append(rows)
+        added += rows.nbytes
+    yield from _in_chunks(_take_below(held, None))
 
 
-class _Part(NamedTuple):
-    """Some rows of one partition."""
-
-    rows: pa.Table
-    in_memory: bool
-
-
-class _Held:
-    """Rows whose devices may not be complete yet, by partition."""
-
-    def __init__(self, scratch: Path) -> None:
-        self._scratch = scratch
-        self._parts: dict[str, list[_Part]] = {}
-        self._spilled = 0
-        self.added = 0
-        """Bytes that came since rows were last taken."""
-
-    def add(self, pn: str, rows: pa.Table) -> None:
-        self._parts.setdefault(pn, []).append(_Part(rows, in_memory=True))
-        self.added += rows.nbytes
-        if self.added > _HELD_BYTES:  # no device was completed by all of this
-            self._spill()
-
-    def take_below(self, tag: str | None) -> Devices:
-        """Everything with a smaller tag (None: everything)."""
-        taken: Devices = {}
-        for pn, parts in self._parts.items():
-            self._parts[pn] = []
-            complete: list[pa.Table] = []
-            for rows, in_memory in parts:
-                cut = rows.num_rows if tag is None else bisect_left(_Tags(rows["service_tag"]), tag)
-                complete += [rows.slice(0, cut)] if cut else []
-                self._parts[pn] += [_Part(rows.slice(cut), in_memory)] if cut < rows.num_rows else []
-            if complete:
-                taken[pn] = pa.concat_tables(complete)
-        if taken:
-            self.added = 0
-        return taken
-
-    def _spill(self) -> None:
-        for pn, parts in self._parts.items():
-            self._parts[pn] = [
-                self._on_disk(rows) if in_memory else _Part(rows, in_memory) for rows, in_memory in parts
-            ]
-        self.added = 0
-
-    def _on_disk(self, rows: pa.Table) -> _Part:
-        path = self._scratch / f"held-{self._spilled}.arrow"
-        self._spilled += 1
-        with spilling(path, rows.schema) as out:
-            out.write_table(rows.unify_dictionaries())
-        return _Part(pa.ipc.open_file(pa.memory_map(str(path))).read_all(), in_memory=False)
+def _take_below(held: dict[str, list[pa.ChunkedArray]], tag: str | None) -> Devices:
+    """Remove and return everything with a smaller tag (None: everything)."""
+    taken: Devices = {}
+    for pn, parts in held.items():
+        cuts = [len(rows) if tag is None else _rows_below(rows, tag) for rows in parts]
+        if any(cuts):
+            complete = [rows.slice(0, cut) for rows, cut in zip(parts, cuts, strict=True)]
+            taken[pn] = pa.chunked_array([chunk for rows in complete for chunk in rows.chunks if len(chunk)])
+            held[pn] = [rows.slice(cut) for rows, cut in zip(parts, cuts, strict=True) if cut < len(rows)]
+    return taken
 
 
-class _Tags:
-    """A sorted column over several chunks that `bisect` can search."""
+def _in_chunks(devices: Devices) -> Iterator[Devices]:
+    """Whole devices in steps of bounded size, but for one that is larger."""
+    size = sum(rows.nbytes for rows in devices.values())
+    for tag in _tags_between(devices, -(-size // CHUNK_BYTES)):
+        cuts = {pn: _rows_below(rows, tag) for pn, rows in devices.items()}
+        yield {pn: devices[pn].slice(0, cut) for pn, cut in cuts.items() if cut}
+        devices = {pn: rows.slice(cuts[pn]) for pn, rows in devices.items() if cuts[pn] < len(rows)}
+    if devices:
+        yield devices
 
-    def __init__(self, column: pa.ChunkedArray) -> None:
-        self._column = column
 
-    def __len__(self) -> int:
-        return len(self._column)
+def _tags_between(devices: Devices, chunks: int) -> list[str]:
+    """Tags that part the rows into about so many chunks of about the same size, judged by some rows of each pn."""
+    if chunks < 2:
+        return []
+    seen = sorted(
+        (_tag(rows, int(place)), len(rows) / _SAMPLED_ROWS)
+        for rows in devices.values()
+        for place in np.linspace(0, len(rows) - 1, _SAMPLED_ROWS)
+    )
+    ends = np.cumsum([rows for _, rows in seen])
+    borders = np.searchsorted(ends, ends[-1] * np.arange(1, chunks) / chunks)
+    return sorted({seen[place][0] for place in borders} - {seen[0][0]})
 
-    def __getitem__(self, row: int) -> str:
-        return str(self._column[row].as_py())
+
+def _rows_below(rows: pa.ChunkedArray, tag: str) -> int:
+    below = 0
+    for chunk in rows.chunks:
+        tags = chunk.field("service_tag")
+        cut = bisect_left(range(len(tags)), tag, key=lambda place: tags[place].as_py())
+        below += cut
+        if cut < len(tags):
+            break
+    return below
+
+
+def _tag(rows: pa.ChunkedArray, place: int) -> str:
+    return str(rows[place]["service_tag"].as_py())

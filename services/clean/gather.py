@@ -1,14 +1,15 @@
 """Rows in the order in which they are written; those of a device too large for memory in pieces of bounded size."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 _PIECE_BYTES = 24 * 1024**2
-_AT_ONCE_BYTES = 4 * _PIECE_BYTES
-"""Only a device of millions of rows is larger: its rows lie on scratch and are gathered piece by piece."""
+_AT_ONCE_BYTES = 8 * _PIECE_BYTES
+"""Only a device of millions of rows is larger: to look through all of it for every row group would never end."""
 
 
 def written_order(rows: pa.Table, pn: np.ndarray, kept: np.ndarray) -> np.ndarray:
@@ -26,30 +27,41 @@ def written_order(rows: pa.Table, pn: np.ndarray, kept: np.ndarray) -> np.ndarra
     return places[order.to_numpy()]
 
 
-Gathered = tuple[pa.Table, np.ndarray, np.ndarray]
-"""A table, the places of the rows that are wanted of it, in their order, and the `row_bytes` of all of it."""
+class Gathered(NamedTuple):
+    """Rows for one partition's file; the arrays are in the order in which they are written."""
+
+    rows: pa.ChunkedArray
+    """Structs, more than are wanted."""
+    places: np.ndarray
+    """int64: which of them."""
+    bytes: np.ndarray
+    """int64: their `row_bytes`."""
+    copies: np.ndarray
+    """int32."""
 
 
-def gathered(rows: pa.Table, order: np.ndarray, sizes: np.ndarray) -> Iterator[Gathered]:
-    """The rows at these places in this order, in pieces of bounded size; `sizes`: the `row_bytes` of all rows."""
+def gathered(rows: pa.ChunkedArray, order: np.ndarray, sizes: np.ndarray, copies: np.ndarray) -> Iterator[Gathered]:
+    """The rows at these places in this order, in pieces of bounded size.
+
+    `sizes` and `copies`: the `row_bytes` and the copies of all rows.
+    """
     total = int(sizes.sum())
     if total <= _AT_ONCE_BYTES:
-        yield rows, order, sizes
+        yield Gathered(rows, order, sizes[order], copies[order])
         return
-    batches = rows.to_batches()
-    starts = np.cumsum([0, *(batch.num_rows for batch in batches)])
-    piece_rows = max(1, rows.num_rows * _PIECE_BYTES // total)
+    starts = np.cumsum([0, *map(len, rows.chunks)])
+    piece_rows = max(1, len(rows) * _PIECE_BYTES // total)
     for start in range(0, len(order), piece_rows):
         wanted = order[start : start + piece_rows]
         origin = np.searchsorted(starts, wanted, side="right") - 1
         by_origin = np.argsort(origin, kind="stable")
         parts = [
-            batches[b].take(pa.array(wanted[by_origin][first:last] - starts[b]))
-            for b, first, last in _runs(origin[by_origin])
+            rows.chunk(chunk).take(pa.array(wanted[by_origin][first:last] - starts[chunk]))
+            for chunk, first, last in _runs(origin[by_origin])
         ]
         back = np.empty(len(wanted), dtype=np.int64)
         back[by_origin] = np.arange(len(wanted))
-        yield pa.Table.from_batches(parts), back, sizes[wanted[by_origin]]
+        yield Gathered(pa.chunked_array(parts), back, sizes[wanted], copies[wanted])
 
 
 def _runs(values: np.ndarray) -> Iterator[tuple[int, int, int]]:

@@ -4,7 +4,7 @@ Read it top to bottom: sweep the partitions for whole devices, read their events
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import structlog
 
 from services.clean.dedup import judge
-from services.clean.devices import Devices, Group, groups_in_order, whole_devices
+from services.clean.devices import CHUNK_BYTES, Devices, Group, groups_in_order, whole_devices
 from services.clean.events import window_rules
 from services.clean.gather import gathered, written_order
 from services.clean.kernel import Kernel
@@ -22,10 +22,9 @@ from services.clean.tally import Tally
 from services.contracts import CONTRACT_VERSION, layout
 from services.contracts.errors import LedgerError, NotReadyError
 from services.contracts.manifest import Input, Manifest, Output, Quality, ledger_gap
-from services.contracts.tables import CLEAN
-from services.lake.parquet import LocalFile, open_file_limit, read_group, row_bytes, written_footer
+from services.lake.parquet import GROUP_BYTES, LocalFile, open_file_limit, read_group, row_bytes, written_footer
 from services.lake.publish import Built, Inputs, Job, Outcome, publish, read_manifest
-from services.lake.scratch import require_room, scratch
+from services.lake.scratch import mapped, require_room, scratch
 from services.lake.store import Store
 from services.lake.take import taking
 from services.runtime.gates import check_gates
@@ -38,6 +37,8 @@ from services.runtime.stage import StageRun
 log = structlog.get_logger()
 
 _RAW_COLUMNS = ["service_tag", "cat", "ev", "ts", "eventdate", "source_file", "source_row"]
+_EVENT_BYTES = 192
+"""What an event says takes about so much, beside the raw row."""
 
 
 def clean(settings: Settings, lake: Store, week: str) -> Outcome:
@@ -85,9 +86,9 @@ class _Build:
         """Raw files → audited clean files and the manifest that will name them."""
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir()
-        require_room(self._folder, sum(size for _, _, size in inputs.objects) * 5 // 4)
         open_file_limit()
         footers = {key: written_footer(self._lake, key, etag) for key, etag, _ in inputs.objects}
+        require_room(self._folder, sum(size for _, _, size in inputs.objects) * 5 // 4 + _waiting(footers.values()))
         pns = [layout.partition_of(key).pn for key in footers]
         tally = Tally(pns)
         take = taking(native_kernel(self._settings.kernel))
@@ -133,20 +134,27 @@ class _Build:
             progress(f"clean {self._week}", rows) as shown,
         ):
             log.info("reading events", kernel=kernel.name, rows=rows, partitions=len(footers))
-            reading = prefetched(groups, lambda group: self._read(group, kernel, tally), self._settings.workers)
-            for devices in whole_devices(_reporting(reading, shown), self._folder):
+            tasks = _in_tasks(groups)
+            reading = prefetched(tasks, lambda task: self._read(task, kernel, tally), self._settings.workers)
+            for devices in whole_devices(_one_by_one(reading, shown)):
                 copies += self._write_devices(devices, tally, writers)
         return copies
 
-    def _read(self, group: Group, kernel: Kernel, tally: Tally) -> pa.Table:
-        """A row group with what its events say."""
-        with self._lake.open(group.key, group.etag) as handle:
-            raw = read_group(handle, group.metadata, group.ordinal, _RAW_COLUMNS, ("cat",))
+    def _read(self, task: list[Group], kernel: Kernel, tally: Tally) -> list[pa.ChunkedArray]:
+        """Row groups with what their events say; they wait on scratch until their devices are complete and written."""
+        raw = pa.concat_tables([self._read_raw(group) for group in task])
         events = kernel.read(raw, self._rules)
         columns = {name: raw[name] for name in _RAW_COLUMNS if name not in ("ts", "eventdate")}
         rows = pa.table(columns | {name: events.columns[name] for name in events.columns.schema.names})
-        tally.saw_raw(group.pn, rows, events.unusable)
-        return rows
+        pns = [group.pn for group in task]
+        tally.saw_raw(pns, np.repeat(np.arange(len(pns)), [group.rows for group in task]), rows, events.unusable)
+        waiting = mapped(rows, self._folder)
+        ends = np.cumsum([group.rows for group in task]).tolist()
+        return [waiting.slice(end - group.rows, group.rows) for group, end in zip(task, ends, strict=True)]
+
+    def _read_raw(self, group: Group) -> pa.Table:
+        with self._lake.open(group.key, group.etag) as handle:
+            return read_group(handle, group.metadata, group.ordinal, _RAW_COLUMNS, ("cat",))
 
     def _write_devices(self, devices: Devices, tally: Tally, writers: PartitionWriters) -> int:
         """Judge whole devices and hand what stays to the writers; the sum of `copies` of what stays.
@@ -154,19 +162,19 @@ class _Build:
         All partitions at once: of hundreds each has few of the rows, and every step costs as much for few as for many.
         """
         pns = list(devices)
-        rows = pa.concat_tables(devices.values())
-        edges = np.cumsum([0, *(part.num_rows for part in devices.values())])
+        rows = pa.Table.from_struct_array(pa.chunked_array([c for part in devices.values() for c in part.chunks]))
+        edges = np.cumsum([0, *map(len, devices.values())])
         pn = np.repeat(np.arange(len(pns)), np.diff(edges))
         judged = _judged_columns(rows, is_unknown=np.array([pn == layout.UNKNOWN_PN for pn in pns])[pn])
         verdict = judge(judged)
         tally.saw_verdict(pns, pn, rows, verdict)
         order = written_order(judged, pn, verdict.kept)
         order_of = np.split(order, np.searchsorted(pn[order], np.arange(1, len(pns))))
-        with_copies = rows.append_column("copies", pa.array(verdict.copies)).select(CLEAN.schema.names)
         sizes = row_bytes(rows)
         for name, start, stop, places in zip(pns, edges[:-1], edges[1:], order_of, strict=True):
-            for piece in gathered(with_copies.slice(start, stop - start), places - start, sizes[start:stop]):
-                writers.append(name, *piece)
+            own = slice(start, stop)
+            for piece in gathered(devices[name], places - start, sizes[own], verdict.copies[own]):
+                writers.append(name, piece)
         return int(verdict.copies[verdict.kept].sum())
 
     def _ledger(self, quality: Quality, files: dict[str, LocalFile], copies: int, raw: int) -> dict[str, int]:
@@ -183,10 +191,43 @@ class _Build:
         return {"raw_rows": raw, "clean_rows": quality.counts.clean_rows, "resends": quality.counts.resends}
 
 
-def _reporting(reading: Iterator[tuple[Group, pa.Table]], shown: Progress) -> Iterator[tuple[Group, pa.Table]]:
-    for group, rows in reading:
-        yield group, rows
-        shown.advance(group.rows)
+def _waiting(footers: Iterable[pq.FileMetaData]) -> int:
+    """Bytes that wait on scratch at most.
+
+    A row group of every partition and a chunk of whole devices wait for the rest of their devices, and then as much
+    for their row groups; but never more than all rows.
+    """
+    groups = [
+        [
+            group.total_byte_size + _EVENT_BYTES * group.num_rows
+            for group in map(footer.row_group, range(footer.num_row_groups))
+        ]
+        for footer in footers
+    ]
+    return min(sum(map(sum, groups)), 2 * (sum(max(sizes, default=0) for sizes in groups) + CHUNK_BYTES))
+
+
+def _in_tasks(groups: list[Group]) -> Iterator[list[Group]]:
+    """What is read at once: consecutive row groups up to the size of a large one, as each call costs alike."""
+    task: list[Group] = []
+    size = 0
+    for group in groups:
+        task.append(group)
+        size += group.bytes
+        if size >= GROUP_BYTES // 2:
+            yield task
+            task, size = [], 0
+    if task:
+        yield task
+
+
+def _one_by_one(
+    reading: Iterator[tuple[list[Group], list[pa.ChunkedArray]]], shown: Progress
+) -> Iterator[tuple[Group, pa.ChunkedArray]]:
+    for task, parts in reading:
+        for group, rows in zip(task, parts, strict=True):
+            yield group, rows
+            shown.advance(group.rows)
 
 
 def _judged_columns(rows: pa.Table, *, is_unknown: np.ndarray) -> pa.Table:

@@ -6,16 +6,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import numpy as np
-import pyarrow as pa
-
+from services.clean.gather import Gathered
 from services.contracts import layout
 from services.contracts.tables import CLEAN
 from services.lake.parquet import FileWriter, LocalFile, audit, group_bytes
 from services.lake.take import Take
 
 _WAITING_BYTES = 144 * 1024**2
-"""What may wait to be encoded, which is the slowest step: three chunks of whole devices, or parts of a large one."""
+"""What may wait to be encoded, which is the slowest step; parts of a very large device are in memory meanwhile."""
 
 
 class PartitionWriters:
@@ -31,15 +29,16 @@ class PartitionWriters:
         self._waiting_bytes = 0
         self._lane_of = {pn: place % lanes for place, pn in enumerate(pns)}
 
-    def append(self, pn: str, rows: pa.Table, places: np.ndarray, sizes: np.ndarray) -> None:
-        """Add the rows at these places, which follow the partition's earlier ones; waits while too much waits.
-
-        `sizes`: the `row_bytes` of the whole table.
-        """
-        size = int(sizes.sum())
+    def append(self, pn: str, piece: Gathered) -> None:
+        """Add rows that follow the partition's earlier ones; waits while too much waits."""
+        size = int(piece.bytes.sum())
         while self._waiting and self._waiting_bytes + size > _WAITING_BYTES:
             self._wait()
-        appended = self._lanes[self._lane_of[pn]].submit(self._writers[pn].append, rows, places, sizes)
+        writer = self._writers[pn]
+        columns = {"copies": piece.copies}
+        appended = self._lanes[self._lane_of[pn]].submit(
+            writer.append_in_order, piece.rows, piece.places, piece.bytes, columns
+        )
         self._waiting.append((appended, size))
         self._waiting_bytes += size
 
@@ -47,7 +46,7 @@ class PartitionWriters:
         """Finish and audit every file; by key."""
         while self._waiting:
             self._wait()
-        done = {pn: self._lanes[self._lane_of[pn]].submit(self._finish, pn) for pn in self._writers}
+        done = {pn: self._lanes[self._lane_of[pn]].submit(self._finish, pn) for pn in list(self._writers)}
         return {layout.partition_key("clean", self._week, pn): future.result() for pn, future in done.items()}
 
     def _wait(self) -> None:
@@ -62,7 +61,7 @@ class PartitionWriters:
         return file
 
     def _finish(self, pn: str) -> LocalFile:
-        file = self._writers[pn].close()
+        file = self._writers.pop(pn).close()
         audit(file, CLEAN.schema)
         return file
 

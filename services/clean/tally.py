@@ -29,8 +29,10 @@ class Tally:
         self._unusable: Counter[tuple[str, int | None]] = Counter()
         self._ev_statuses: Counter[int] = Counter()
 
-    def saw_raw(self, pn: str, rows: pa.Table, unusable: Mapping[tuple[str, int | None], int]) -> None:
-        """Count raw rows of one partition, with what was read from their events."""
+    def saw_raw(
+        self, pns: Sequence[str], pn: np.ndarray, rows: pa.Table, unusable: Mapping[tuple[str, int | None], int]
+    ) -> None:
+        """Count raw rows, with what was read from their events; `pn`: the place in `pns` of each row's."""
         status = rows["timestamp_status"].combine_chunks().indices.to_numpy()
         source = pc.fill_null(rows["timestamp_source"].combine_chunks().indices, -1).to_numpy()
         ev = rows["ev_status"].combine_chunks().indices.to_numpy()
@@ -46,7 +48,7 @@ class Tally:
             (source + 1).astype(np.int64) * kinds + status, minlength=kinds * (len(TIMESTAMP_SOURCES) + 1)
         )
         with self._lock:
-            self._add([pn], np.zeros(len(status), dtype=np.int64), rows["source_file"], flags)
+            self._add(pns, pn, rows["source_file"], flags)
             self._timestamps.update({divmod(int(pair), kinds): int(pairs[pair]) for pair in np.flatnonzero(pairs)})
             self._unusable.update(unusable)
             self._ev_statuses.update(dict(enumerate(np.bincount(ev, minlength=len(EV_STATUSES)).tolist())))

@@ -25,7 +25,6 @@ from services.lake.parquet import (
     LocalFile,
     audit,
     group_batches,
-    group_bytes,
     groups_together,
     written_footer,
 )
@@ -185,9 +184,7 @@ class _Build:
 
     def _writer(self, key: str, table: Table) -> FileWriter:
         order = tuple(column.split(" ")[0] for column in table.order if column.split(" ")[0] in table.schema.names)
-        return FileWriter(
-            self._folder / key, table.schema, generation=self._generation, order=order, group=group_bytes(1)
-        )
+        return FileWriter(self._folder / key, table.schema, generation=self._generation, order=order)
 
     def _ledger(self, weeks: dict[str, Manifest], events: int, errors: int) -> dict[str, int]:
         clean = sum(counts.clean_rows for counts in _counts(weeks))

@@ -1,7 +1,7 @@
 """Parquet as the lake has it: bounded reading, deterministic writing, and an audit of what was written."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -19,10 +19,10 @@ from services.lake.store import Store
 from services.lake.take import Take, taking
 
 GROUP_BYTES = 16 * 1024**2
-"""Text in a row group. Readers hold one per file: larger ones save nothing here, smaller ones compress worse."""
-_SMALLEST_GROUP = 128 * 1024
-_ALL_GROUPS = 192 * 1024**2
-"""Text in one row group of every partition of a week together: what clean may have to hold at once."""
+"""Text in a row group: smaller ones compress worse and cost readers and writers a step each, larger ones save
+nothing here."""
+_ALL_GROUPS = 4 * 1024**3
+"""Text in one row group of every partition of a week together: what waits on scratch while clean sweeps over them."""
 _ROW_OVERHEAD = 64
 """Bytes that a row counts for beside its text, so that rows without text close row groups too."""
 _TEXT = ("ev", "row")
@@ -33,12 +33,8 @@ _PAGE_BYTES = 1024 * 1024
 """A page of a column is the least that a reader unpacks; smaller ones take a twelfth longer to write."""
 _WRITES_PER_GROUP = 16
 """Every write waits for the interpreter's lock, so pages are gathered; a writer holds what is gathered in memory."""
-_WORTH_HOLDING = 0.8
-"""Share of a table's bytes that has to be wanted for the table to be held until its row group closes."""
 _OWN_BUFFERS = 0.5
-"""Share of the buffers that a table lies in that has to be its own for the same: what it was cut from stays with it."""
-_OWN_BUFFERS_IN_ORDER = 1 / 16
-"""The same where rows come in an order of their own: of what clean reads the rest soon follows in other pieces."""
+"""A table is copied once less of the buffers that it lies in is its own: what it was cut from stays with it."""
 _CACHED_ROWS = 4096
 """Rows of some hundred bytes each that fit in a core's cache together."""
 _UNREADABLE = "cannot be read ({}); run it again, and if it stays so, the stage before by --force"
@@ -55,7 +51,7 @@ class LocalFile(NamedTuple):
 
 def group_bytes(partitions: int) -> int:
     """Text in a row group of a week with so many partitions: it depends on the data alone."""
-    return max(_SMALLEST_GROUP, min(GROUP_BYTES, _ALL_GROUPS // max(partitions, 1)))
+    return min(GROUP_BYTES, _ALL_GROUPS // max(partitions, 1))
 
 
 class FileWriter:
@@ -72,13 +68,13 @@ class FileWriter:
         *,
         generation: int,
         order: tuple[str, ...],
-        group: int,
+        group: int = GROUP_BYTES,
         take: Take | None = None,
     ) -> None:
         self._path, self._group, self._take = path, group, take or taking(None)
         stamp = {"eventlog.contract": str(CONTRACT_VERSION), "eventlog.generation": str(generation)}
         self._schema = schema.with_metadata(stamp)
-        self._pending: list[tuple[pa.Table, np.ndarray | None]] = []
+        self._pending: list[_Part] = []
         self._pending_bytes = 0
         self.rows = 0
         with full_disk_is_temporary(path):
@@ -87,37 +83,33 @@ class FileWriter:
         self._buffer = pa.BufferedOutputStream(pa.PythonFile(self._sink, mode="w"), group // _WRITES_PER_GROUP)
         self._writer = pq.ParquetWriter(self._buffer, self._schema, **_options(self._schema, order))
 
-    def append(self, rows: pa.Table, places: np.ndarray | None = None, sizes: np.ndarray | None = None) -> None:
-        """Add rows that follow all earlier ones in the file's order; `places`: which of the table's, in which order.
+    def append(self, rows: pa.Table) -> None:
+        """Add rows that follow all earlier ones in the file's order."""
+        self._add(_Part(rows.to_struct_array(), None, {}), row_bytes(rows))
 
-        Those are only taken where their row group closes, so that a text is copied once on its way. `sizes`: the
-        `row_bytes` of the table where they are known.
+    def append_in_order(
+        self, rows: pa.ChunkedArray, places: np.ndarray, sizes: np.ndarray, columns: Mapping[str, np.ndarray]
+    ) -> None:
+        """Add the rows (structs) at these places, in this order; `sizes`: their `row_bytes`, `columns`: further ones.
+
+        They are taken where their row group closes, so that a text is copied once on its way. Until then all of
+        `rows` is held, which costs no memory where it is memory-mapped.
         """
-        sizes = row_bytes(rows) if sizes is None else sizes
-        ends = np.cumsum(sizes if places is None else sizes[places])
-        wanted = int(ends[-1]) if len(ends) else 0
-        # Not of a table that lies in several groups, each of which would look through all of it, nor of one that would
-        # be held for the few of its rows that are wanted, or is itself a small piece of what it keeps in memory.
-        if places is not None and (
-            wanted > self._group
-            or wanted < sizes.sum() * _WORTH_HOLDING
-            or sizes.sum() < _text_buffers(rows) * _OWN_BUFFERS_IN_ORDER
-        ):
-            rows, places = self._take(rows, places), None
+        self._add(_Part(rows, places, columns), sizes)
+
+    def _add(self, part: "_Part", sizes: np.ndarray) -> None:
+        ends = np.cumsum(sizes)
         start = 0
         while start < len(ends):
             done = ends[start - 1] if start else 0
-            room = self._group - self._pending_bytes
-            stop = int(np.searchsorted(ends, done + room)) + 1
-            part = (rows.slice(start, stop - start), None) if places is None else (rows, places[start:stop])
-            is_last = stop > len(ends)
-            # What is left of a larger table would hold all of it until the row group closes.
-            if is_last and start and places is None and _is_small_piece(part[0]):
-                part = (self._take(part[0], np.arange(len(part[0]))), None)
-            self._pending.append(part)
-            if is_last:
+            stop = int(np.searchsorted(ends, done + self._group - self._pending_bytes)) + 1
+            some = part.slice(start, stop)
+            if stop > len(ends):
+                # What is left of a larger table would hold all of it until the row group closes.
+                self._pending.append(some.alone() if start else some)
                 self._pending_bytes += int(ends[-1] - done)
                 break
+            self._pending.append(some)
             self._flush()
             start = stop
         self.rows += len(ends)
@@ -125,14 +117,17 @@ class FileWriter:
     def _flush(self) -> None:
         if not self._pending:
             return
+        parts, self._pending, self._pending_bytes = self._pending, [], 0
+        rows = pa.Table.from_struct_array(pa.chunked_array([chunk for part in parts for chunk in part.rows.chunks]))
+        rows = rows.select([name for name in self._schema.names if name in rows.column_names])
         # One chunk: page boundaries would otherwise follow the chunks that the rows came in.
-        rows = pa.concat_tables([part for part, _ in self._pending])
-        if all(places is None for _, places in self._pending):
+        if parts[0].places is None:
             group = rows.unify_dictionaries().combine_chunks()
         else:
-            group = self._take(rows, _places_in_all(self._pending))
+            group = self._take(rows, _places_in_all(parts))
+        for name in parts[0].columns:
+            group = group.append_column(name, pa.array(np.concatenate([part.columns[name] for part in parts])))
         group = pa.table([_in_form(group[field.name], field.type) for field in self._schema], schema=self._schema)
-        self._pending, self._pending_bytes = [], 0
         with full_disk_is_temporary(self._path):
             self._writer.write_table(group, row_group_size=max(group.num_rows, 1))
 
@@ -310,15 +305,33 @@ def _options(schema: pa.Schema, order: tuple[str, ...]) -> dict[str, object]:
     }
 
 
-def _places_in_all(parts: list[tuple[pa.Table, np.ndarray | None]]) -> np.ndarray:
-    """The places of the parts' rows in the table of all parts; None stands for all of a part."""
-    starts = np.cumsum([0, *(rows.num_rows for rows, _ in parts)])
-    return np.concatenate(
-        [
-            start + (np.arange(rows.num_rows) if places is None else places)
-            for (rows, places), start in zip(parts, starts, strict=False)
-        ]
-    )
+class _Part(NamedTuple):
+    """Rows that wait for their row group to close."""
+
+    rows: pa.ChunkedArray
+    """Structs: one small object however many columns, of which thousands may wait."""
+    places: np.ndarray | None
+    """Which of them, in which order; None: all."""
+    columns: Mapping[str, np.ndarray]
+    """Further columns of the rows at these places."""
+
+    def slice(self, start: int, stop: int) -> "_Part":
+        columns = {name: values[start:stop] for name, values in self.columns.items()}
+        if self.places is None:
+            return _Part(self.rows.slice(start, stop - start), None, columns)
+        return _Part(self.rows, self.places[start:stop], columns)
+
+    def alone(self) -> "_Part":
+        """Without what it keeps in memory beside it, where that is more than it is itself."""
+        if self.places is not None or self.rows.nbytes >= self.rows.get_total_buffer_size() * _OWN_BUFFERS:
+            return self
+        return self._replace(rows=pa.chunked_array([self.rows.combine_chunks().take(pa.array(range(len(self.rows))))]))
+
+
+def _places_in_all(parts: list[_Part]) -> np.ndarray:
+    """The places of the parts' rows in the rows of all parts."""
+    starts = np.cumsum([0, *(len(part.rows) for part in parts)])
+    return np.concatenate([part.places + start for part, start in zip(parts, starts, strict=False)])
 
 
 def _leaf(field: pa.Field) -> str:
@@ -345,17 +358,6 @@ def _in_form(column: pa.ChunkedArray, type_: pa.DataType) -> pa.ChunkedArray:
     place[places[order.to_numpy()]] = np.arange(len(order))
     sorted_codes = pa.array(place[codes], pa.int32(), mask=mask)
     return pa.chunked_array([pa.DictionaryArray.from_arrays(sorted_codes, values.take(order))])
-
-
-def _is_small_piece(rows: pa.Table) -> bool:
-    """Whether a table keeps much more in memory, for as long as it is held, than it is."""
-    return bool(rows.nbytes < rows.get_total_buffer_size() * _OWN_BUFFERS)
-
-
-def _text_buffers(rows: pa.Table) -> int:
-    """Bytes of the buffers that the large text of a table lies in."""
-    chunks = (chunk for name in _TEXT if name in rows.column_names for chunk in rows[name].chunks)
-    return sum(buffer.size for chunk in chunks for buffer in chunk.buffers() if buffer)
 
 
 def row_bytes(rows: pa.Table) -> np.ndarray:

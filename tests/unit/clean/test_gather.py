@@ -25,22 +25,25 @@ def part(name, rows, text="x"):
 def test_gathered_is_take_whatever_the_pieces(chunks, random, piece_bytes, share):
     rows = pa.concat_tables([part(f"{place % 2}.parquet", size) for place, size in enumerate(chunks)])
     order = np.array(random.sample(range(len(rows)), int(len(rows) * share)), dtype=np.int64)
+    copies = np.arange(len(rows), dtype=np.int32)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(gather, "_PIECE_BYTES", piece_bytes)
         patched.setattr(gather, "_AT_ONCE_BYTES", piece_bytes)
-        pieces = list(gathered(rows, order, row_bytes(rows)))
-    found = [row for piece, places, _ in pieces for row in piece.take(pa.array(places)).to_pylist()]
-    assert found == rows.take(pa.array(order)).to_pylist()
-    assert all(sizes.tolist() == row_bytes(piece).tolist() for piece, _, sizes in pieces)
+        pieces = list(gathered(rows.to_struct_array(), order, row_bytes(rows), copies))
+    taken = [pa.Table.from_struct_array(piece.rows).take(pa.array(piece.places)) for piece in pieces]
+    assert [row for some in taken for row in some.to_pylist()] == rows.take(pa.array(order)).to_pylist()
+    assert all(piece.bytes.tolist() == row_bytes(some).tolist() for piece, some in zip(pieces, taken, strict=True))
+    assert [count for piece in pieces for count in piece.copies.tolist()] == copies[order].tolist()
 
 
 def test_pieces_are_bounded(monkeypatch):
     monkeypatch.setattr(gather, "_PIECE_BYTES", 10_000)
     monkeypatch.setattr(gather, "_AT_ONCE_BYTES", 20_000)
     rows = pa.concat_tables([part("a", 500, "x" * 100), part("b", 500, "x" * 100)])
-    pieces = [piece for piece, _, _ in gathered(rows, np.arange(1_000)[::-1], row_bytes(rows))]
+    structs, copies = rows.to_struct_array(), np.ones(1_000, dtype=np.int32)
+    pieces = list(gathered(structs, np.arange(1_000)[::-1], row_bytes(rows), copies))
     assert len(pieces) > 5
-    assert max(piece.nbytes for piece in pieces) < 20_000
+    assert max(piece.rows.nbytes for piece in pieces) < 20_000
 
 
 def test_written_order_is_by_device_and_time_with_nulls_last_and_ties_as_they_came():

@@ -1,11 +1,13 @@
 """Clean of tiny drops, from raw to the lake."""
 
+from types import SimpleNamespace
+
 import pyarrow.parquet as pq
 import pytest
 
 from services.clean import devices, gather, job
 from services.contracts import layout
-from services.contracts.errors import GateError, LedgerError, NotReadyError
+from services.contracts.errors import GateError, LedgerError, NotReadyError, TemporaryError
 from services.contracts.tables import CLEAN
 from services.lake import parquet
 from tests.drops import TEN, WEEK, assert_follows_reference, ev, row, table
@@ -72,8 +74,8 @@ def test_a_giant_device_and_hundreds_of_partitions_come_out_right_in_little_memo
     at_once = chain.published()
     little = type(chain)(chain.root / "little")
     little.drop(drop)
-    monkeypatch.setattr(devices, "_CHUNK_BYTES", 20_000)
-    monkeypatch.setattr(devices, "_HELD_BYTES", 60_000)
+    monkeypatch.setattr(devices, "CHUNK_BYTES", 20_000)
+    monkeypatch.setattr(job, "GROUP_BYTES", 20_000)
     for name in ("_PIECE_BYTES", "_AT_ONCE_BYTES"):
         monkeypatch.setattr(gather, name, 20_000)
     little.run(workers=2, kernel="python")
@@ -89,8 +91,7 @@ def test_row_groups_of_raw_change_nothing_but_their_bytes(chain, monkeypatch):
     rows = chain.rows("clean")
     small = type(chain)(chain.root / "small")
     small.drop(drop)
-    monkeypatch.setattr(parquet, "_SMALLEST_GROUP", 500)
-    monkeypatch.setattr(parquet, "_ALL_GROUPS", 500)
+    monkeypatch.setattr(parquet, "GROUP_BYTES", 500)
     small.run()
     assert small.rows("clean").equals(rows)
     path = small.lake / layout.partition_key("clean", WEEK, "UNKNOWN")
@@ -153,7 +154,7 @@ def test_each_gate_stops_before_anything_is_published(chain, gate):
 def test_a_lost_row_stops_clean(chain, monkeypatch):
     chain.drop({"a.parquet": table(row(), row("T2"))})
     chain.ingest()
-    monkeypatch.setattr(job, "gathered", lambda rows, order, sizes: gather.gathered(rows, order[:-1], sizes))
+    monkeypatch.setattr(job, "gathered", lambda rows, order, *of: gather.gathered(rows, order[:-1], *of))
     with pytest.raises(LedgerError, match="raw 2 is not clean 1"):
         chain.clean()
     assert not chain.partitions("clean")
@@ -182,3 +183,24 @@ def test_a_product_that_is_gone_has_no_rows_and_no_features(chain):
     assert {pn: len(part) for pn, part in chain.partitions("clean").items()} == {"I13": 0, "I14": 1}
     features = chain.device_features().select(["service_tag", "total_events", "dominate_pn"])
     assert features.to_pylist() == [{"service_tag": "T1", "total_events": 1, "dominate_pn": "I14"}]
+
+
+def test_too_little_scratch_is_said_before_anything_is_read(chain, monkeypatch):
+    chain.drop({"a.parquet": table(*nasty(50))})
+    chain.ingest()
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1000))
+    with pytest.raises(TemporaryError, match="GB of scratch are needed and 0.0 GB are free"):
+        chain.clean()
+    assert not chain.partitions("clean")
+
+
+def test_what_waits_on_scratch_is_bounded_by_rows_and_by_row_groups(chain, monkeypatch):
+    monkeypatch.setattr(parquet, "GROUP_BYTES", 500)
+    chain.drop({"a.parquet": table(*nasty(300))})
+    chain.ingest()
+    footers = [pq.read_metadata(path) for path in (chain.lake / "raw").rglob("*.parquet")]
+    groups = [[footer.row_group(place) for place in range(footer.num_row_groups)] for footer in footers]
+    sizes = [[group.total_byte_size + job._EVENT_BYTES * group.num_rows for group in of_pn] for of_pn in groups]
+    assert job._waiting(footers) == sum(map(sum, sizes))
+    monkeypatch.setattr(job, "CHUNK_BYTES", 0)
+    assert job._waiting(footers) == 2 * sum(map(max, sizes)) < sum(map(sum, sizes))

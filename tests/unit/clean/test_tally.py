@@ -42,8 +42,8 @@ def files_of(*names):
 
 def test_raw_rows_are_counted_by_pn_file_status_and_year():
     tally = Tally(["A", "B", "empty"])
-    tally.saw_raw("A", *read(EVENTS, "a", "a", "b", "b", "b"))
-    tally.saw_raw("B", *read(EVENTS[:1], "b"))
+    rows, unusable = read([*EVENTS, EVENTS[0]], *"aabbbb")
+    tally.saw_raw(["A", "B"], np.array([0, 0, 0, 0, 0, 1]), rows, unusable)
     quality = tally.quality()
     one = Counts(raw_rows=5, missing_timestamp=1, invalid_timestamp=2, missing_event_id=4, ev_unparsable=1)
     assert quality.counts_by_pn == {"A": one, "B": Counts(raw_rows=1), "empty": Counts()}
@@ -98,7 +98,7 @@ def test_threads_lose_no_count():
     tally = Tally(["A"])
     events = read(EVENTS, *"aabbb")
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: tally.saw_raw("A", *events), range(200)))
+        list(pool.map(lambda _: tally.saw_raw(["A"], np.zeros(5, dtype=np.int64), *events), range(200)))
     assert tally.quality().counts.raw_rows == 1_000
     assert sum(sum(by_status.values()) for by_status in tally.quality().timestamps.values()) == 1_000
 

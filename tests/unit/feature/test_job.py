@@ -51,8 +51,7 @@ def test_another_number_of_weeks_is_another_result_and_the_same_is_unchanged(thr
 
 @pytest.mark.parametrize(("size", "tasks"), [(1, [12]), (2_500, range(2, 12)), (2**24, [1])])
 def test_row_groups_of_a_file_are_read_together_up_to_a_size(chain, monkeypatch, size, tasks):
-    monkeypatch.setattr(parquet, "_SMALLEST_GROUP", 450)
-    monkeypatch.setattr(parquet, "_ALL_GROUPS", 1)
+    monkeypatch.setattr(parquet, "GROUP_BYTES", 450)
     monkeypatch.setattr(job, "GROUP_BYTES", size)
     cats = ["Error", "Info", "Critical", None]
     rows = [row(f"T{n % 7}", cat=cats[n % 4], ev=ev(TimeStamp=TEN, EventId=n)) for n in range(48)]
