@@ -189,7 +189,7 @@ def test_too_little_scratch_is_said_before_anything_is_read(chain, monkeypatch):
     chain.drop({"a.parquet": table(*nasty(50))})
     chain.ingest()
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1000))
-    with pytest.raises(TemporaryError, match="GB of scratch are needed and 0.0 GB are free"):
+    with pytest.raises(TemporaryError, match=r"GB of scratch are needed and 0\.0 GB are free"):
         chain.clean()
     assert not chain.partitions("clean")
 
