@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 from services.lake.parquet import read_group
 from services.lake.store import Store
 
-CHUNK_BYTES = 192 * 1024**2
-"""Complete rows are handed on about once there are so many, and not many more of them at once."""
+_CHUNK_BYTES, _CHUNK_BYTES_OF_PARTITION = 48 * 1024**2, 96 * 1024
+"""Complete rows are handed on about once there are so many: each step costs, and so does each partition in it."""
 _SAMPLED_ROWS = 16
 
 
@@ -54,20 +54,26 @@ Devices = dict[str, pa.ChunkedArray]
 """All rows of some devices, as structs, by pn, each in the partition's order."""
 
 
-def whole_devices(groups: Iterable[tuple[Group, pa.ChunkedArray]]) -> Iterator[Devices]:
+def chunk_bytes(partitions: int) -> int:
+    """Bytes of complete rows, in memory or on scratch, that are about enough for one step."""
+    return max(_CHUNK_BYTES, _CHUNK_BYTES_OF_PARTITION * partitions)
+
+
+def whole_devices(groups: Iterable[tuple[Group, pa.ChunkedArray]], chunk: int) -> Iterator[Devices]:
     """Complete devices, in the order of their tags, from groups read in the order of first tags.
 
-    A device is never split, and a row group of every partition is held at once: the rows should be memory-mapped.
+    They come in steps of about `chunk` bytes. A device is never split, and a row group of every partition is held at
+    once: many should be memory-mapped.
     """
     held: dict[str, list[pa.ChunkedArray]] = {}
     added = 0
     for group, rows in groups:
-        if added >= CHUNK_BYTES:
-            yield from _in_chunks(_take_below(held, group.first_tag))
+        if added >= chunk:
+            yield from _in_steps(_take_below(held, group.first_tag), chunk)
             added = 0
         held.setdefault(group.pn, []).append(rows)
         added += rows.nbytes
-    yield from _in_chunks(_take_below(held, None))
+    yield from _in_steps(_take_below(held, None), chunk)
 
 
 def _take_below(held: dict[str, list[pa.ChunkedArray]], tag: str | None) -> Devices:
@@ -82,10 +88,10 @@ def _take_below(held: dict[str, list[pa.ChunkedArray]], tag: str | None) -> Devi
     return taken
 
 
-def _in_chunks(devices: Devices) -> Iterator[Devices]:
-    """Whole devices in steps of bounded size, but for one that is larger."""
+def _in_steps(devices: Devices, chunk: int) -> Iterator[Devices]:
+    """Whole devices in steps of up to about two chunks; a larger device is a step of its own."""
     size = sum(rows.nbytes for rows in devices.values())
-    for tag in _tags_between(devices, -(-size // CHUNK_BYTES)):
+    for tag in _tags_between(devices, size // chunk):
         cuts = {pn: _rows_below(rows, tag) for pn, rows in devices.items()}
         yield {pn: devices[pn].slice(0, cut) for pn, cut in cuts.items() if cut}
         devices = {pn: rows.slice(cuts[pn]) for pn, rows in devices.items() if cuts[pn] < len(rows)}
@@ -93,9 +99,9 @@ def _in_chunks(devices: Devices) -> Iterator[Devices]:
         yield devices
 
 
-def _tags_between(devices: Devices, chunks: int) -> list[str]:
-    """Tags that part the rows into about so many chunks of about the same size, judged by some rows of each pn."""
-    if chunks < 2:
+def _tags_between(devices: Devices, steps: int) -> list[str]:
+    """Tags that part the rows into about so many steps of about the same size, judged by some rows of each pn."""
+    if steps < 2:
         return []
     seen = sorted(
         (_tag(rows, int(place)), len(rows) / _SAMPLED_ROWS)
@@ -103,7 +109,7 @@ def _tags_between(devices: Devices, chunks: int) -> list[str]:
         for place in np.linspace(0, len(rows) - 1, _SAMPLED_ROWS)
     )
     ends = np.cumsum([rows for _, rows in seen])
-    borders = np.searchsorted(ends, ends[-1] * np.arange(1, chunks) / chunks)
+    borders = np.searchsorted(ends, ends[-1] * np.arange(1, steps) / steps)
     return sorted({seen[place][0] for place in borders} - {seen[0][0]})
 
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import structlog
 
 from services.clean.dedup import judge
-from services.clean.devices import CHUNK_BYTES, Devices, Group, groups_in_order, whole_devices
+from services.clean.devices import Devices, Group, chunk_bytes, groups_in_order, whole_devices
 from services.clean.events import window_rules
 from services.clean.gather import gathered, written_order
 from services.clean.kernel import Kernel
@@ -28,6 +28,7 @@ from services.lake.scratch import mapped, require_room, scratch
 from services.lake.store import Store
 from services.lake.take import taking
 from services.runtime.gates import check_gates
+from services.runtime.limits import memory_limit
 from services.runtime.native import native_kernel
 from services.runtime.prefetch import prefetched
 from services.runtime.progress import Progress, progress
@@ -37,6 +38,8 @@ from services.runtime.stage import StageRun
 log = structlog.get_logger()
 
 _RAW_COLUMNS = ["service_tag", "cat", "ev", "ts", "eventdate", "source_file", "source_row"]
+_IN_MEMORY = 0.4
+"""Share of the memory that clean may use up to which rows wait there; what is at work comes on top."""
 _EVENT_BYTES = 192
 """What an event says takes about so much, beside the raw row."""
 
@@ -74,6 +77,7 @@ class _Build:
     ) -> None:
         self._settings, self._lake, self._week = settings, lake, week
         self._run, self._folder, self._generation = run, folder, generation
+        self._in_memory = int(memory_limit(settings.memory_limit) * _IN_MEMORY)
         self._rules = window_rules(
             week,
             before=settings.window_days_before,
@@ -136,19 +140,21 @@ class _Build:
             log.info("reading events", kernel=kernel.name, rows=rows, partitions=len(footers))
             tasks = _in_tasks(groups)
             reading = prefetched(tasks, lambda task: self._read(task, kernel, tally), self._settings.workers)
-            for devices in whole_devices(_one_by_one(reading, shown)):
+            for devices in whole_devices(_one_by_one(reading, shown), chunk_bytes(len(footers))):
                 copies += self._write_devices(devices, tally, writers)
         return copies
 
     def _read(self, task: list[Group], kernel: Kernel, tally: Tally) -> list[pa.ChunkedArray]:
-        """Row groups with what their events say; they wait on scratch until their devices are complete and written."""
+        """Row groups with what their events say; they wait until their devices are complete and written."""
         raw = pa.concat_tables([self._read_raw(group) for group in task])
         events = kernel.read(raw, self._rules)
         columns = {name: raw[name] for name in _RAW_COLUMNS if name not in ("ts", "eventdate")}
         rows = pa.table(columns | {name: events.columns[name] for name in events.columns.schema.names})
         pns = [group.pn for group in task]
         tally.saw_raw(pns, np.repeat(np.arange(len(pns)), [group.rows for group in task]), rows, events.unusable)
-        waiting = mapped(rows, self._folder)
+        # On scratch once much is in memory: of hundreds of products a row group of each is too much for it.
+        is_full = pa.total_allocated_bytes() > self._in_memory
+        waiting = mapped(rows, self._folder) if is_full else rows.to_struct_array()
         ends = np.cumsum([group.rows for group in task]).tolist()
         return [waiting.slice(end - group.rows, group.rows) for group, end in zip(task, ends, strict=True)]
 
@@ -204,7 +210,7 @@ def _waiting(footers: Iterable[pq.FileMetaData]) -> int:
         ]
         for footer in footers
     ]
-    return min(sum(map(sum, groups)), 2 * (sum(max(sizes, default=0) for sizes in groups) + CHUNK_BYTES))
+    return min(sum(map(sum, groups)), 2 * (sum(max(sizes, default=0) for sizes in groups) + chunk_bytes(len(groups))))
 
 
 def _in_tasks(groups: list[Group]) -> Iterator[list[Group]]:

@@ -18,7 +18,7 @@ from services.lake.local import full_disk_is_temporary
 from services.lake.store import Store
 from services.lake.take import Take, taking
 
-GROUP_BYTES = 16 * 1024**2
+GROUP_BYTES = 12 * 1024**2
 """Text in a row group: smaller ones compress worse and cost readers and writers a step each, larger ones save
 nothing here."""
 _ALL_GROUPS = 4 * 1024**3

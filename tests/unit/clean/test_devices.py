@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.clean import devices
 from services.clean.devices import Group, groups_in_order, whole_devices
 
 TAGS = ["T1", "T10", "T2", "t1", "é", "\U0001f4bb"]
@@ -31,7 +30,7 @@ def column(rows, name):
     return [row[name] for row in rows.to_pylist()]
 
 
-def swept(partitions, group_rows):
+def swept(partitions, group_rows, chunk):
     """The sweep over partitions (pn → sorted tags), read in row groups of so many rows."""
     groups = []
     for pn, tags in partitions.items():
@@ -40,7 +39,7 @@ def swept(partitions, group_rows):
             part = rows.slice(start, group_rows)
             groups.append((Group(tags[start], pn, index, len(part), part.nbytes, "", "", None), part))
     groups.sort(key=lambda group: group[0][:3])
-    return list(whole_devices(groups))
+    return list(whole_devices(groups, chunk))
 
 
 def assert_whole_devices(steps, partitions):
@@ -66,44 +65,38 @@ def rows_in(step):
     st.integers(1, 5),
     st.sampled_from([1, 100, 400, 2**30]),
 )
-def test_devices_come_whole_and_in_order(partitions, group_rows, chunk_bytes):
+def test_devices_come_whole_and_in_order(partitions, group_rows, chunk):
     partitions = {pn: tags for pn, tags in partitions.items() if tags}
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(devices, "CHUNK_BYTES", chunk_bytes)
-        steps = swept(partitions, group_rows)
-    assert_whole_devices(steps, partitions)
+    assert_whole_devices(swept(partitions, group_rows, chunk), partitions)
 
 
-def test_a_giant_device_comes_whole(monkeypatch):
-    monkeypatch.setattr(devices, "CHUNK_BYTES", 1_000)
+def test_a_giant_device_comes_whole():
     partitions = {"A": ["T1"] + ["T2"] * 3_000 + ["T3"], "B": ["T2"] * 2_000 + ["T3"]}
-    steps = swept(partitions, group_rows=50)
+    steps = swept(partitions, group_rows=50, chunk=1_000)
     assert_whole_devices(steps, partitions)
     assert len(steps) >= 2
     assert max(map(rows_in, steps)) >= 5_000
 
 
-def test_little_is_handed_on_at_once_where_devices_are_small(monkeypatch):
-    monkeypatch.setattr(devices, "CHUNK_BYTES", 1_000)
+def test_little_is_handed_on_at_once_where_devices_are_small():
     partitions = {"A": [f"T{n:04}" for n in range(2_000)], "B": [f"T{n:04}" for n in range(0, 2_000, 2)]}
-    steps = swept(partitions, group_rows=20)
+    steps = swept(partitions, group_rows=20, chunk=1_000)
     assert_whole_devices(steps, partitions)
     assert len(steps) > 20
     assert max(map(rows_in, steps)) < 200
 
 
-def test_a_row_group_of_each_of_hundreds_of_partitions_is_handed_on_in_steps(monkeypatch):
+def test_a_row_group_of_each_of_hundreds_of_partitions_is_handed_on_in_steps():
     """Nothing is complete before the last of them is read, and then everything is."""
-    monkeypatch.setattr(devices, "CHUNK_BYTES", 8_000)
     partitions = {f"P{n:03}": ["T0", *(f"T{m:02}" for m in range(1, n % 60, 1 + n % 3))] for n in range(250)}
-    steps = swept(partitions, group_rows=1000)
+    steps = swept(partitions, group_rows=1000, chunk=8_000)
     assert_whole_devices(steps, partitions)
     assert len(steps) > 10
     assert max(map(rows_in, steps)) < sum(map(len, partitions.values())) / 4
 
 
 def test_no_groups_are_no_devices():
-    assert list(whole_devices([])) == []
+    assert list(whole_devices([], 1)) == []
 
 
 class OneFile:

@@ -74,8 +74,10 @@ def test_a_giant_device_and_hundreds_of_partitions_come_out_right_in_little_memo
     at_once = chain.published()
     little = type(chain)(chain.root / "little")
     little.drop(drop)
-    monkeypatch.setattr(devices, "CHUNK_BYTES", 20_000)
+    monkeypatch.setattr(devices, "_CHUNK_BYTES", 20_000)
+    monkeypatch.setattr(devices, "_CHUNK_BYTES_OF_PARTITION", 0)
     monkeypatch.setattr(job, "GROUP_BYTES", 20_000)
+    monkeypatch.setattr(job, "_IN_MEMORY", 0)
     for name in ("_PIECE_BYTES", "_AT_ONCE_BYTES"):
         monkeypatch.setattr(gather, name, 20_000)
     little.run(workers=2, kernel="python")
@@ -202,5 +204,5 @@ def test_what_waits_on_scratch_is_bounded_by_rows_and_by_row_groups(chain, monke
     groups = [[footer.row_group(place) for place in range(footer.num_row_groups)] for footer in footers]
     sizes = [[group.total_byte_size + job._EVENT_BYTES * group.num_rows for group in of_pn] for of_pn in groups]
     assert job._waiting(footers) == sum(map(sum, sizes))
-    monkeypatch.setattr(job, "CHUNK_BYTES", 0)
+    monkeypatch.setattr(job, "chunk_bytes", lambda _: 0)
     assert job._waiting(footers) == 2 * sum(map(max, sizes)) < sum(map(sum, sizes))

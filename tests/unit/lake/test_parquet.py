@@ -168,7 +168,7 @@ def test_large_text_has_no_statistics_and_the_order_is_declared(tmp_path):
 
 @pytest.mark.parametrize(
     ("partitions", "size"),
-    [(0, 16 * 2**20), (1, 16 * 2**20), (256, 16 * 2**20), (512, 8 * 2**20), (2_048, 2 * 2**20)],
+    [(0, 12 * 2**20), (1, 12 * 2**20), (256, 12 * 2**20), (512, 8 * 2**20), (2_048, 2 * 2**20)],
 )
 def test_a_week_of_many_partitions_has_smaller_groups(partitions, size):
     assert group_bytes(partitions) == size
