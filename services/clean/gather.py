@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 _PIECE_BYTES = 24 * 1024**2
-_AT_ONCE_BYTES = 8 * _PIECE_BYTES
+AT_ONCE_BYTES = 8 * _PIECE_BYTES
 """Only a device of millions of rows is larger: to look through all of it for every row group would never end."""
 
 
@@ -46,7 +46,7 @@ def gathered(rows: pa.ChunkedArray, order: np.ndarray, sizes: np.ndarray, copies
     `sizes` and `copies`: the `row_bytes` and the copies of all rows.
     """
     total = int(sizes.sum())
-    if total <= _AT_ONCE_BYTES:
+    if total <= AT_ONCE_BYTES:
         yield Gathered(rows, order, sizes[order], copies[order])
         return
     starts = np.cumsum([0, *map(len, rows.chunks)])

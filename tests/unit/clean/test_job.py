@@ -78,12 +78,23 @@ def test_a_giant_device_and_hundreds_of_partitions_come_out_right_in_little_memo
     monkeypatch.setattr(devices, "_CHUNK_BYTES_OF_PARTITION", 0)
     monkeypatch.setattr(job, "GROUP_BYTES", 20_000)
     monkeypatch.setattr(job, "_IN_MEMORY", 0)
-    for name in ("_PIECE_BYTES", "_AT_ONCE_BYTES"):
+    for name in ("_PIECE_BYTES", "AT_ONCE_BYTES"):
         monkeypatch.setattr(gather, name, 20_000)
     little.run(workers=2, kernel="python")
     assert little.published() == at_once
     assert len(little.partitions("clean")) > 200
     assert_follows_reference(little, {WEEK: drop})
+
+
+@pytest.mark.parametrize("in_memory", [0, 0.4])
+def test_a_drop_of_which_little_stays_comes_out_right(chain, monkeypatch, in_memory):
+    monkeypatch.setattr(job, "_IN_MEMORY", in_memory)
+    drop = {f"{name}.parquet": table(*nasty(300, 40)) for name in "abcd"}
+    chain.drop(drop)
+    chain.run()
+    assert_follows_reference(chain, {WEEK: drop})
+    counts = chain.manifest("clean").quality.counts
+    assert counts.clean_rows < counts.raw_rows / 3
 
 
 def test_row_groups_of_raw_change_nothing_but_their_bytes(chain, monkeypatch):
