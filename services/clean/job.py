@@ -22,6 +22,7 @@ from services.clean.tally import Tally
 from services.contracts import CONTRACT_VERSION, layout
 from services.contracts.errors import LedgerError, NotReadyError
 from services.contracts.manifest import Input, Manifest, Output, Quality, ledger_gap
+from services.lake.grouping import grouped
 from services.lake.parquet import GROUP_BYTES, LocalFile, open_file_limit, read_group, row_bytes, written_footer
 from services.lake.publish import Built, Inputs, Job, Outcome, publish, read_manifest
 from services.lake.scratch import mapped, require_room, scratch
@@ -140,7 +141,8 @@ class _Build:
             progress(f"clean {self._week}", rows) as shown,
         ):
             log.info("reading events", kernel=kernel.name, rows=rows, partitions=len(footers))
-            tasks = _in_tasks(groups)
+            # Small row groups of many products are read at once, up to the size of a large one: each call costs alike.
+            tasks = grouped(groups, lambda group: group.bytes, GROUP_BYTES // 2)
             reading = prefetched(tasks, lambda task: self._read(task, kernel, tally), self._settings.workers)
             for devices in whole_devices(_one_by_one(reading, shown), chunk_bytes(len(footers))):
                 copies += self._write_devices(devices, tally, writers)
@@ -225,20 +227,6 @@ def _waiting(footers: Iterable[pq.FileMetaData]) -> int:
         for footer in footers
     ]
     return min(sum(map(sum, groups)), 2 * (sum(max(sizes, default=0) for sizes in groups) + chunk_bytes(len(groups))))
-
-
-def _in_tasks(groups: list[Group]) -> Iterator[list[Group]]:
-    """What is read at once: consecutive row groups up to the size of a large one, as each call costs alike."""
-    task: list[Group] = []
-    size = 0
-    for group in groups:
-        task.append(group)
-        size += group.bytes
-        if size >= GROUP_BYTES // 2:
-            yield task
-            task, size = [], 0
-    if task:
-        yield task
 
 
 def _one_by_one(

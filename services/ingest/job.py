@@ -6,7 +6,7 @@ Read it top to bottom: list the drop, spill its rows in sorted runs, merge the r
 import shutil
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from itertools import chain, groupby
+from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from services.ingest.drop import Drop, read_footers, without_bad_files
 from services.ingest.runs import OpenRuns, merged, remove
 from services.ingest.spill import Spilled, spill
 from services.lake.erasures import read_erasures, require_known, to_leave_out
+from services.lake.grouping import grouped
 from services.lake.parquet import FileWriter, LocalFile, audit, group_bytes, open_file_limit
 from services.lake.publish import Built, Inputs, Job, Outcome, publish, read_manifest
 from services.lake.scratch import require_room, scratch
@@ -159,7 +160,9 @@ class _Build:
             }
 
         with ThreadPoolExecutor(self._settings.workers) as pool:
-            files = dict(chain.from_iterable(map(dict.items, pool.map(write, _shares(pns, runs.row_bytes)))))
+            files: dict[str, LocalFile] = {}
+            for made in pool.map(write, _shares(pns, runs.row_bytes)):
+                files |= made
         return {self._key(pn): files[pn] for pn in pns}
 
     def _key(self, pn: str) -> str:
@@ -226,14 +229,7 @@ class _Build:
 
 def _shares(pns: dict[str, int], row_bytes: int) -> list[list[str]]:
     """What one worker merges in a row: neighbouring pns up to a size, large ones first."""
-    shares: list[list[str]] = []
-    found = _SHARE_BYTES
-    for pn, rows in pns.items():
-        if found >= _SHARE_BYTES:
-            shares.append([])
-            found = 0
-        shares[-1].append(pn)
-        found += rows * row_bytes
+    shares = grouped(pns, lambda pn: pns[pn] * row_bytes, _SHARE_BYTES)
     # By whole sizes, so that those of small products stay in the order in which they lie in the runs.
     return sorted(shares, key=lambda share: sum(pns[pn] for pn in share) * row_bytes // _SHARE_BYTES, reverse=True)
 

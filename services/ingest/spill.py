@@ -16,6 +16,7 @@ from services.ingest.drop import Drop, SourceFile, first_line, parquet_file
 from services.ingest.rows import RowReader, Rows
 from services.ingest.runs import RUN_BYTES, Run, write_run
 from services.lake.erasures import IsErased
+from services.lake.grouping import grouped
 from services.lake.parquet import groups_together
 from services.lake.scratch import spilling
 from services.lake.store import Store
@@ -78,16 +79,7 @@ def spill(
 
 def _tasks(files: Iterable[SourceFile]) -> Iterator[list[Part]]:
     """What one worker reads in a row: parts worth a run, so that thousands of small files are not as many runs."""
-    task: list[Part] = []
-    size = 0
-    for part in chain.from_iterable(map(_parts, files)):
-        task.append(part)
-        size += part.bytes
-        if size >= RUN_BYTES:
-            yield task
-            task, size = [], 0
-    if task:
-        yield task
+    return grouped(chain.from_iterable(map(_parts, files)), lambda part: part.bytes, RUN_BYTES)
 
 
 def _parts(file: SourceFile) -> Iterator[Part]:

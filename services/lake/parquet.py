@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from services.contracts import CONTRACT_VERSION
 from services.contracts.errors import LedgerError, TemporaryError
+from services.lake.grouping import grouped
 from services.lake.local import full_disk_is_temporary
 from services.lake.store import Store
 from services.lake.take import Take, taking
@@ -203,15 +204,10 @@ def chunk_of(group: pq.RowGroupMetaData, column: str) -> pq.ColumnChunkMetaData 
 
 def groups_together(metadata: pq.FileMetaData, size: int) -> Iterator[tuple[list[int], int, int]]:
     """A file's row groups, consecutive ones together up to a size in bytes; with their rows and bytes."""
-    groups: list[int] = []
-    rows = found = 0
-    for group in range(metadata.num_row_groups):
-        about = metadata.row_group(group)
-        groups.append(group)
-        rows, found = rows + about.num_rows, found + about.total_byte_size
-        if found >= size or group == metadata.num_row_groups - 1:
-            yield groups, rows, found
-            groups, rows, found = [], 0, 0
+    abouts = enumerate(map(metadata.row_group, range(metadata.num_row_groups)))
+    for some in grouped(abouts, lambda about: about[1].total_byte_size, size):
+        rows, found = sum(about.num_rows for _, about in some), sum(about.total_byte_size for _, about in some)
+        yield [group for group, _ in some], rows, found
 
 
 def _footer(store: Store, key: str, etag: str) -> Any:
