@@ -23,7 +23,15 @@ from services.contracts import CONTRACT_VERSION, layout
 from services.contracts.errors import LedgerError, NotReadyError
 from services.contracts.manifest import Input, Manifest, Output, Quality, ledger_gap
 from services.lake.grouping import grouped
-from services.lake.parquet import GROUP_BYTES, LocalFile, open_file_limit, read_group, row_bytes, written_footer
+from services.lake.parquet import (
+    GROUP_BYTES,
+    LocalFile,
+    open_file_limit,
+    read_group,
+    row_bytes,
+    table_of,
+    written_footer,
+)
 from services.lake.publish import Built, Inputs, Job, Outcome, publish, read_manifest
 from services.lake.scratch import mapped, require_room, scratch
 from services.lake.store import Store
@@ -175,7 +183,7 @@ class _Build:
         All partitions at once: of hundreds each has few of the rows, and every step costs as much for few as for many.
         """
         pns = list(devices)
-        rows = pa.Table.from_struct_array(pa.chunked_array([c for part in devices.values() for c in part.chunks]))
+        rows = table_of(devices.values())
         edges = np.cumsum([0, *map(len, devices.values())])
         pn = np.repeat(np.arange(len(pns)), np.diff(edges))
         judged = _judged_columns(rows, is_unknown=np.array([pn == layout.UNKNOWN_PN for pn in pns])[pn])

@@ -1,7 +1,7 @@
 """Parquet as the lake has it: bounded reading, deterministic writing, and an audit of what was written."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -107,7 +107,7 @@ class FileWriter:
             some = part.slice(start, stop)
             if stop > len(ends):
                 # What is left of a larger table would hold all of it until the row group closes.
-                self._pending.append(some.alone() if start else some)
+                self._pending.append(some.alone(self._take) if start else some)
                 self._pending_bytes += int(ends[-1] - done)
                 break
             self._pending.append(some)
@@ -119,7 +119,7 @@ class FileWriter:
         if not self._pending:
             return
         parts, self._pending, self._pending_bytes = self._pending, [], 0
-        rows = pa.Table.from_struct_array(pa.chunked_array([chunk for part in parts for chunk in part.rows.chunks]))
+        rows = table_of(part.rows for part in parts)
         rows = rows.select([name for name in self._schema.names if name in rows.column_names])
         # One chunk: page boundaries would otherwise follow the chunks that the rows came in.
         if parts[0].places is None:
@@ -317,11 +317,11 @@ class _Part(NamedTuple):
             return _Part(self.rows.slice(start, stop - start), None, columns)
         return _Part(self.rows, self.places[start:stop], columns)
 
-    def alone(self) -> "_Part":
+    def alone(self, take: Take) -> "_Part":
         """Without what it keeps in memory beside it, where that is more than it is itself."""
         if self.places is not None or self.rows.nbytes >= self.rows.get_total_buffer_size() * _OWN_BUFFERS:
             return self
-        return self._replace(rows=pa.chunked_array([self.rows.combine_chunks().take(pa.array(range(len(self.rows))))]))
+        return self._replace(rows=take(table_of([self.rows]), np.arange(len(self.rows))).to_struct_array())
 
 
 def _places_in_all(parts: list[_Part]) -> np.ndarray:
@@ -354,6 +354,11 @@ def _in_form(column: pa.ChunkedArray, type_: pa.DataType) -> pa.ChunkedArray:
     place[places[order.to_numpy()]] = np.arange(len(order))
     sorted_codes = pa.array(place[codes], pa.int32(), mask=mask)
     return pa.chunked_array([pa.DictionaryArray.from_arrays(sorted_codes, values.take(order))])
+
+
+def table_of(parts: Iterable[pa.ChunkedArray]) -> pa.Table:
+    """The rows of some structs, one part after the other."""
+    return pa.Table.from_struct_array(pa.chunked_array([chunk for part in parts for chunk in part.chunks]))
 
 
 def row_bytes(rows: pa.Table) -> np.ndarray:
