@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 _PIECE_BYTES = 24 * 1024**2
-AT_ONCE_BYTES = 8 * _PIECE_BYTES
+_AT_ONCE_BYTES = 8 * _PIECE_BYTES
 """Only a device of millions of rows is larger: to look through all of it for every row group would never end."""
 
 
@@ -38,6 +38,8 @@ class Gathered(NamedTuple):
     """int64: their `row_bytes`."""
     copies: np.ndarray
     """int32."""
+    held_bytes: int
+    """The `row_bytes` of all rows, wanted or not."""
 
 
 def gathered(rows: pa.ChunkedArray, order: np.ndarray, sizes: np.ndarray, copies: np.ndarray) -> Iterator[Gathered]:
@@ -46,8 +48,8 @@ def gathered(rows: pa.ChunkedArray, order: np.ndarray, sizes: np.ndarray, copies
     `sizes` and `copies`: the `row_bytes` and the copies of all rows.
     """
     total = int(sizes.sum())
-    if total <= AT_ONCE_BYTES:
-        yield Gathered(rows, order, sizes[order], copies[order])
+    if total <= _AT_ONCE_BYTES:
+        yield Gathered(rows, order, sizes[order], copies[order], total)
         return
     starts = np.cumsum([0, *map(len, rows.chunks)])
     piece_rows = max(1, len(rows) * _PIECE_BYTES // total)
@@ -61,7 +63,7 @@ def gathered(rows: pa.ChunkedArray, order: np.ndarray, sizes: np.ndarray, copies
         ]
         back = np.empty(len(wanted), dtype=np.int64)
         back[by_origin] = np.arange(len(wanted))
-        yield Gathered(pa.chunked_array(parts), back, sizes[wanted], copies[wanted])
+        yield Gathered(pa.chunked_array(parts), back, sizes[wanted], copies[wanted], int(sizes[wanted].sum()))
 
 
 def _runs(values: np.ndarray) -> Iterator[tuple[int, int, int]]:

@@ -15,7 +15,7 @@ import structlog
 from services.clean.dedup import judge
 from services.clean.devices import Devices, Group, chunk_bytes, groups_in_order, whole_devices
 from services.clean.events import window_rules
-from services.clean.gather import AT_ONCE_BYTES, gathered, written_order
+from services.clean.gather import Gathered, gathered, written_order
 from services.clean.kernel import Kernel
 from services.clean.partitions import PartitionWriters
 from services.clean.tally import Tally
@@ -50,7 +50,7 @@ _RAW_COLUMNS = ["service_tag", "cat", "ev", "ts", "eventdate", "source_file", "s
 _IN_MEMORY = 0.4
 """Share of the memory that clean may use up to which rows wait there; what is at work comes on top."""
 _WORTH_HOLDING = 0.5
-"""Share of a step's bytes that has to stay for all of its rows to be held until those are written."""
+"""Share of the bytes of a product's rows in a step that has to stay for all of them to be held until it is written."""
 _EVENT_BYTES = 192
 """What an event says takes about so much, beside the raw row."""
 
@@ -88,7 +88,6 @@ class _Build:
     ) -> None:
         self._settings, self._lake, self._week = settings, lake, week
         self._run, self._folder, self._generation = run, folder, generation
-        self._take = taking(native_kernel(settings.kernel))
         self._in_memory = int(memory_limit(settings.memory_limit) * _IN_MEMORY)
         self._rules = window_rules(
             week,
@@ -107,8 +106,9 @@ class _Build:
         require_room(self._folder, sum(size for _, _, size in inputs.objects) * 5 // 4 + _waiting(footers.values()))
         pns = [layout.partition_of(key).pn for key in footers]
         tally = Tally(pns)
+        take = taking(native_kernel(self._settings.kernel))
         writers = PartitionWriters(
-            self._folder, self._week, pns, generation=self._generation, lanes=self._settings.workers, take=self._take
+            self._folder, self._week, pns, generation=self._generation, lanes=self._settings.workers, take=take
         )
         with self._run.step("events"), writers:
             copies = self._write(inputs, footers, tally, writers)
@@ -170,8 +170,10 @@ class _Build:
 
     def _hold(self, rows: pa.Table) -> pa.ChunkedArray:
         """Rows that wait: on scratch once much is in memory, as a row group of each of hundreds of products is."""
-        is_full = pa.total_allocated_bytes() > self._in_memory
-        return mapped(rows, self._folder) if is_full else rows.to_struct_array()
+        return mapped(rows, self._folder) if self._is_full() else rows.to_struct_array()
+
+    def _is_full(self) -> bool:
+        return pa.total_allocated_bytes() > self._in_memory
 
     def _read_raw(self, group: Group) -> pa.Table:
         with self._lake.open(group.key, group.etag) as handle:
@@ -190,22 +192,24 @@ class _Build:
         verdict = judge(judged)
         tally.saw_verdict(pns, pn, rows, verdict)
         order = written_order(judged, pn, verdict.kept)
-        sizes, copies = row_bytes(rows), verdict.copies
-        if sizes[order].sum() < min(sizes.sum() * _WORTH_HOLDING, AT_ONCE_BYTES):
-            # What waits to be written would hold all rows for the few that stay.
-            held = self._hold(self._take(rows, order))
-            pn, sizes, copies, order = pn[order], sizes[order], copies[order], np.arange(len(order))
-            edges = np.searchsorted(pn, np.arange(len(pns) + 1))
-            devices = {
-                name: held.slice(start, stop - start)
-                for name, start, stop in zip(pns, edges[:-1], edges[1:], strict=True)
-            }
         order_of = np.split(order, np.searchsorted(pn[order], np.arange(1, len(pns))))
+        sizes = row_bytes(rows)
         for name, start, stop, places in zip(pns, edges[:-1], edges[1:], order_of, strict=True):
             own = slice(start, stop)
-            for piece in gathered(devices[name], places - start, sizes[own], copies[own]):
-                writers.append(name, piece)
+            for piece in gathered(devices[name], places - start, sizes[own], verdict.copies[own]):
+                writers.append(name, self._worth_holding(piece))
         return int(verdict.copies[verdict.kept].sum())
+
+    def _worth_holding(self, piece: Gathered) -> Gathered:
+        """The piece; of one of which few rows are wanted only those, as it waits until its row group is written.
+
+        Product by product, as those that fill a row group late would hold what others have long written; and by Arrow,
+        whose memory is counted. Once much is in memory the rows stay where they are, which is scratch by then.
+        """
+        if self._is_full() or piece.bytes.sum() >= piece.held_bytes * _WORTH_HOLDING:
+            return piece
+        rows = taking(None)(table_of([piece.rows]), piece.places).to_struct_array()
+        return piece._replace(rows=rows, places=np.arange(len(rows)))
 
     def _ledger(self, quality: Quality, files: dict[str, LocalFile], copies: int, raw: int) -> dict[str, int]:
         sides = [({"raw": raw}, {"clean": sum(f.rows for f in files.values()), "re-sends": quality.counts.resends})]

@@ -28,7 +28,7 @@ def test_gathered_is_take_whatever_the_pieces(chunks, random, piece_bytes, share
     copies = np.arange(len(rows), dtype=np.int32)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(gather, "_PIECE_BYTES", piece_bytes)
-        patched.setattr(gather, "AT_ONCE_BYTES", piece_bytes)
+        patched.setattr(gather, "_AT_ONCE_BYTES", piece_bytes)
         pieces = list(gathered(rows.to_struct_array(), order, row_bytes(rows), copies))
     taken = [pa.Table.from_struct_array(piece.rows).take(pa.array(piece.places)) for piece in pieces]
     assert [row for some in taken for row in some.to_pylist()] == rows.take(pa.array(order)).to_pylist()
@@ -38,7 +38,7 @@ def test_gathered_is_take_whatever_the_pieces(chunks, random, piece_bytes, share
 
 def test_pieces_are_bounded(monkeypatch):
     monkeypatch.setattr(gather, "_PIECE_BYTES", 10_000)
-    monkeypatch.setattr(gather, "AT_ONCE_BYTES", 20_000)
+    monkeypatch.setattr(gather, "_AT_ONCE_BYTES", 20_000)
     rows = pa.concat_tables([part("a", 500, "x" * 100), part("b", 500, "x" * 100)])
     structs, copies = rows.to_struct_array(), np.ones(1_000, dtype=np.int32)
     pieces = list(gathered(structs, np.arange(1_000)[::-1], row_bytes(rows), copies))

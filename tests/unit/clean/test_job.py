@@ -6,6 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from services.clean import devices, gather, job
+from services.clean.partitions import PartitionWriters
 from services.contracts import layout
 from services.contracts.errors import GateError, LedgerError, NotReadyError, TemporaryError
 from services.contracts.tables import CLEAN
@@ -78,7 +79,7 @@ def test_a_giant_device_and_hundreds_of_partitions_come_out_right_in_little_memo
     monkeypatch.setattr(devices, "_CHUNK_BYTES_OF_PARTITION", 0)
     monkeypatch.setattr(job, "GROUP_BYTES", 20_000)
     monkeypatch.setattr(job, "_IN_MEMORY", 0)
-    for name in ("_PIECE_BYTES", "AT_ONCE_BYTES"):
+    for name in ("_PIECE_BYTES", "_AT_ONCE_BYTES"):
         monkeypatch.setattr(gather, name, 20_000)
     little.run(workers=2, kernel="python")
     assert little.published() == at_once
@@ -95,6 +96,26 @@ def test_a_drop_of_which_little_stays_comes_out_right(chain, monkeypatch, in_mem
     assert_follows_reference(chain, {WEEK: drop})
     counts = chain.manifest("clean").quality.counts
     assert counts.clean_rows < counts.raw_rows / 3
+
+
+@pytest.mark.parametrize("kernel", ["auto", "python"])
+def test_a_product_with_few_rows_waits_without_those_of_others(chain, monkeypatch, kernel):
+    rows = [
+        row(f"T{n % 50}", pn="rare" if n % 50 == 0 else "common", ev=ev(TimeStamp=TEN, EventId=n % 500, Pad="x" * 900))
+        for n in range(2_000)
+    ]
+    held = {}
+    append = PartitionWriters.append
+
+    def seen(writers, pn, piece):
+        held[pn] = piece.rows.get_total_buffer_size()
+        append(writers, pn, piece)
+
+    monkeypatch.setattr(PartitionWriters, "append", seen)
+    chain.drop({"a.parquet": table(*rows)})
+    chain.run(kernel=kernel)
+    assert {pn: len(found) for pn, found in chain.partitions("clean").items()} == {"common": 490, "rare": 10}
+    assert held["rare"] < 20 * 1_500 < 490 * 900 < held["common"]
 
 
 def test_row_groups_of_raw_change_nothing_but_their_bytes(chain, monkeypatch):
