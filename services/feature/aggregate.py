@@ -86,13 +86,13 @@ class Aggregator:
             self._insert(statement)
 
     def _insert(self, statement: str) -> None:
-        rows, self._pending[statement], self._pending_bytes[statement] = self._pending[statement], [], 0
-        if rows:
+        pending, self._pending[statement], self._pending_bytes[statement] = self._pending[statement], [], 0
+        if pending:
+            # In one chunk: DuckDB has room for 2,048 rows of each, however few they are. The statement finds them by
+            # their variable's name: a registered view holds its rows until the transaction ends, even unregistered.
+            rows = pa.concat_tables(pending).unify_dictionaries().combine_chunks()  # noqa: F841
             with _explained():
-                # In one chunk: DuckDB has room for 2,048 rows of each, however few they are.
-                self._connection.register("rows", pa.concat_tables(rows).unify_dictionaries().combine_chunks())
                 self._connection.execute(statement)
-                self._connection.unregister("rows")
 
     def _select(self, name: str, parameters: dict[str, str]) -> Iterator[pa.Table]:
         for pending in self._pending:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from services.contracts.severity import Severity
 from services.contracts.tables import DEVICE_FEATURES, ERROR_EVENTS, TIMESTAMP
+from services.feature import aggregate
 from services.feature.aggregate import Aggregator, in_microseconds
 from services.feature.counts import are_errors, counts_by_device, severities
 from tests import reference
@@ -195,3 +196,17 @@ def test_severities_are_judged_once_for_each_category():
 def test_times_leave_for_duckdb_as_integers():
     rows = in_microseconds(pa.table({"x": [1], "valid_timestamp": pa.array([5], TIMESTAMP)}))
     assert rows.to_pylist() == [{"x": 1, "valid_us": 5}]
+
+
+def test_rows_that_went_in_are_held_no_longer(tmp_path, monkeypatch):
+    monkeypatch.setattr(aggregate, "_BATCH_BYTES", 1)
+    before = pa.total_allocated_bytes()
+    held = given_in = 0
+    with Aggregator(tmp_path, memory=MEMORY, threads=2) as aggregator:
+        for first in range(0, 40_000, 2_000):
+            rows = clean_rows(*((f"T{n}", "Error", n, "P", "2024-05-17") for n in range(first, first + 2_000)))
+            given_in += rows.nbytes
+            aggregator.collect(rows)
+            del rows
+            held = pa.total_allocated_bytes() - before
+    assert held < given_in / 5
