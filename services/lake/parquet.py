@@ -1,6 +1,5 @@
 """Parquet as the lake has it: bounded reading, deterministic writing, and an audit of what was written."""
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +14,7 @@ import pyarrow.parquet as pq
 from services.contracts import CONTRACT_VERSION
 from services.contracts.errors import LedgerError, TemporaryError
 from services.lake.grouping import grouped
+from services.lake.hashing_file import HashingFile
 from services.lake.local import full_disk_is_temporary
 from services.lake.store import Store
 from services.lake.take import Take, taking
@@ -80,7 +80,7 @@ class FileWriter:
         self.rows = 0
         with full_disk_is_temporary(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._sink = _HashingFile(path)
+            self._sink = HashingFile(path)
         self._buffer = pa.BufferedOutputStream(pa.PythonFile(self._sink, mode="w"), group // _WRITES_PER_GROUP)
         self._writer = pq.ParquetWriter(self._buffer, self._schema, **_options(self._schema, order))
 
@@ -247,37 +247,6 @@ def group_batches(
         yield from reader.iter_batches(_CACHED_ROWS, row_groups=groups, columns=columns, use_threads=False)
     except (OSError, pa.ArrowException) as broken:
         raise TemporaryError(f"a row group {_UNREADABLE.format(broken)}") from broken
-
-
-class _HashingFile:
-    """A file that knows the SHA-256 of what was written to it."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("wb", buffering=0)
-        self._hash = hashlib.sha256()
-
-    def write(self, data: bytes) -> int:
-        view = memoryview(data)
-        self._hash.update(view)
-        while view:
-            view = view[self._file.write(view) or 0 :]
-        return len(data)
-
-    def sha256(self) -> str:
-        return self._hash.hexdigest()
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def flush(self) -> None:
-        self._file.flush()
-
-    def close(self) -> None:
-        self._file.close()
-
-    @property
-    def closed(self) -> bool:
-        return self._file.closed
 
 
 def _options(schema: pa.Schema, order: tuple[str, ...]) -> dict[str, object]:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from services.lake import parquet, publish
+from services.lake import publish
+from services.lake.hashing_file import HashingFile
 from tests.faults import exploration
 from tests.faults.cases import make_scene, plan, play
 from tests.faults.checker import Watch, check_settled
@@ -73,7 +74,7 @@ def what_the_encoder_breaks_is_not_published(bucket: Bucket, scratch: Path) -> I
     deliver(bucket, WEEK, "first")
     watch = Watch(bucket)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parquet._HashingFile, "write", _flipping(parquet._HashingFile.write))
+        patch.setattr(HashingFile, "write", _flipping(HashingFile.write))
         ending = run_stage(bucket, "ingest", scratch)
     if ending.exit_code == 0:
         yield "a broken file was published"
