@@ -3,7 +3,6 @@
 These forms are read as `timestamps.from_text` reads them, many times as fast; all else is left to it.
 """
 
-from collections.abc import Sequence
 from itertools import product
 
 import numpy as np
@@ -18,14 +17,6 @@ _MARKS = {"T": "T ", "+": "+-"}
 _LENGTHS = sorted({len(form) for form in _FORMS})
 _FIRST_DAYS = np.arange("0000-01", "10000-02", dtype="M8[M]").astype("M8[D]").astype(np.int64)
 """The first day of each month, in days since 1970, by the months since the year 0."""
-
-
-def strings(values: Sequence[object]) -> pa.StringArray:
-    """The values that are strings; null for others."""
-    try:
-        return pa.array(values, pa.string())
-    except pa.ArrowTypeError:
-        return pa.array([value if isinstance(value, str) else None for value in values], pa.string())
 
 
 def common_times(texts: pa.StringArray) -> tuple[np.ndarray, np.ndarray]:

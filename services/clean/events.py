@@ -6,8 +6,8 @@ native kernel (`kernel/`), which gives the same bytes.
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Callable, Iterator
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
+from itertools import pairwise, repeat
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,15 +16,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from services.clean import timestamps
-from services.clean.common_times import common_times, strings
-from services.clean.event_key import content_hashes, id_key, key_hash, present
+from services.clean.common_times import common_times
+from services.clean.event_key import content_hashes, id_key, key_hash
+from services.clean.fields import Column, Field
 from services.contracts.tables import EV_STATUSES, TIMESTAMP, TIMESTAMP_SOURCES, TIMESTAMP_STATUSES
 
 MAX_EV_BYTES = 1_048_576
 MAX_EV_DEPTH = 100
 _PIECE_BYTES = 32_768
 """Text that is read at once: its events stay in the processor's cache from one step to the next."""
-_SCALARS = {str, int, float, bool, type(None)}
 _EV_STATUS = {name: code for code, name in enumerate(EV_STATUSES)}
 _TIMESTAMP_STATUS = np.array(
     [[TIMESTAMP_STATUSES.index(name) for name in row] for row in (("ok", "fallback"), ("missing", "invalid"))], np.int8
@@ -84,16 +84,16 @@ def window_rules(week: str, *, before: int, after: int, day_first: bool, volatil
 
 def read_events_python(rows: pa.Table, rules: Rules) -> Events:
     """The reference kernel: reads columns ev, ts and eventdate."""
-    said = _Fields()
+    said = _Said()
     for texts in rows["ev"].cast(pa.string()).chunks:
         said.add(texts, rules.volatile)
-    candidates = (said.time_stamps, said.log_times, rows["ts"].cast(pa.string()), rows["eventdate"])
-    times, sources, time_statuses, unusable = _resolve(candidates, rules)
-    with_id = np.fromiter(map(present, said.event_ids), bool, len(said.event_ids))
-    # Source 0 is a TimeStamp, which is therefore present.
-    unstamped = [place for place in np.flatnonzero(sources).tolist() if not present(said.time_stamps[place])]
-    ids = [id_key(said.event_ids[place]) if with_id[place] else None for place in unstamped]
-    keys, key_hashes, payloads = _keys(b"".join(said.hashes), unstamped, ids)
+    time_stamps, log_times, event_ids = (field.column() for field in (said.time_stamps, said.log_times, said.event_ids))
+    ts = Column(rows["ts"].cast(pa.string()).combine_chunks(), {})
+    times, sources, time_statuses, unusable = _resolve((time_stamps, log_times, ts), rows["eventdate"], rules)
+    with_id = event_ids.present()
+    unstamped = np.flatnonzero(~time_stamps.present())
+    ids = pc.if_else(with_id, event_ids.texts, None).take(pa.array(unstamped))
+    keys, key_hashes, payloads = _keys(bytes(said.hashes), unstamped, ids)
     columns = {
         "valid_timestamp": pa.array(times, mask=sources < 0).cast(TIMESTAMP),
         "timestamp_source": _codes(pa.array(sources, mask=sources < 0), TIMESTAMP_SOURCES),
@@ -107,15 +107,13 @@ def read_events_python(rows: pa.Table, rules: Rules) -> Events:
     return Events(pa.table(columns, schema=EVENT_SCHEMA), unusable)
 
 
-class _Fields:
-    """What the JSON of rows says, row by row, as it grows."""
+class _Said:
+    """What the JSON of rows says, as it grows."""
 
     def __init__(self) -> None:
-        self.ev_statuses = bytearray()
-        self.time_stamps: list[object] = []
-        self.log_times: list[object] = []
-        self.event_ids: list[object] = []
-        self.hashes: list[bytes] = []
+        self.ev_statuses, self.hashes = bytearray(), bytearray()
+        self.time_stamps, self.log_times = Field(_time_part), Field(_time_part)
+        self.event_ids = Field(id_key)
 
     def add(self, ev: pa.StringArray, volatile: tuple[str, ...]) -> None:
         """Read the next rows."""
@@ -123,11 +121,19 @@ class _Fields:
         for piece, suspicious in _pieces(ev):
             statuses, events = _parse(texts[piece].to_pylist(), suspicious=suspicious)
             self.ev_statuses += statuses
-            # Whether one that is no text is there is all that is asked of it.
-            self.time_stamps += _light([event.get("TimeStamp") for event in events], lambda _: True)
-            self.log_times += _light([event.get("LogTime") for event in events], lambda _: True)
-            self.event_ids += _light([event.get("EventId") for event in events], id_key)
-            self.hashes += content_hashes(events, volatile)
+            self.time_stamps.add(_values(events, "TimeStamp"))
+            self.log_times.add(_values(events, "LogTime"))
+            self.event_ids.add(_values(events, "EventId"))
+            self.hashes += b"".join(content_hashes(events, volatile))
+
+
+def _time_part(value: Any) -> Any:
+    """Of a list or an object only that it is there: it would keep much of its event in memory."""
+    return value if isinstance(value, (int, float)) else True
+
+
+def _values(events: list[dict[str, Any]], name: str) -> list[Any]:
+    return list(map(dict.get, events, repeat(name)))
 
 
 def _pieces(texts: pa.StringArray) -> Iterator[tuple[slice, bool]]:
@@ -186,15 +192,8 @@ def parse_ev(ev: bytes | None) -> tuple[str, dict[str, object]]:
     return ("ok", event) if isinstance(event, dict) else ("not_object", {})
 
 
-def _light(values: list[object], part: Callable[[object], object]) -> list[object]:
-    """The values, of lists and objects only a part: they would keep much of their event in memory."""
-    if _SCALARS.issuperset(map(type, values)):
-        return values
-    return [value if type(value) in _SCALARS else part(value) for value in values]
-
-
 def _keys(
-    hashes: bytes, unstamped: list[int], ids: list[str | None]
+    hashes: bytes, unstamped: np.ndarray, ids: pa.StringArray
 ) -> tuple[pa.StringArray, np.ndarray, pa.FixedSizeBinaryArray]:
     """Event keys, their hashes, and the payload hashes, of rows whose contents have these hashes.
 
@@ -204,10 +203,10 @@ def _keys(
     rows = len(digests)
     hexadecimal = pa.Array.from_buffers(pa.binary(32), rows, [None, pa.py_buffer(_HEXADECIMAL[digests])])
     by_id, has_payload = np.zeros((2, rows), bool)
-    by_id[unstamped], has_payload[unstamped] = True, [key is not None for key in ids]
-    keys = pc.replace_with_mask(hexadecimal.cast(pa.string()), by_id, pa.array(ids, pa.string()))
+    by_id[unstamped], has_payload[unstamped] = True, ids.is_valid()
+    keys = pc.replace_with_mask(hexadecimal.cast(pa.string()), by_id, ids)
     key_hashes = digests[:, :8].copy().view(">u8").ravel().astype(np.uint64)
-    key_hashes[unstamped] = [0 if key is None else key_hash(key) for key in ids]
+    key_hashes[unstamped] = [0 if key is None else key_hash(key) for key in ids.to_pylist()]
     payloads = pa.Array.from_buffers(pa.binary(16), rows, [None, pa.py_buffer(hashes)])
     return keys, key_hashes, pc.if_else(has_payload, payloads, None)
 
@@ -220,32 +219,31 @@ def candidate_time(position: int, value: object, rules: Rules) -> int | None:
 
 
 def _resolve(
-    candidates: tuple[list[object] | pa.ChunkedArray, ...], rules: Rules
+    columns: Sequence[Column], eventdate: pa.ChunkedArray, rules: Rules
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[tuple[str, int | None], int]]:
     """Times, sources (-1: none, and no time) and statuses, from a column of each candidate; the candidates passed over.
 
-    Candidate by candidate, the first for all rows and each other for the rows that are left.
+    `columns`: those of all candidates but eventdate. Candidate by candidate, the first for all rows and each other for
+    the rows that are left.
     """
-    rows = len(candidates[0])
+    rows = len(eventdate)
     times, sources = np.zeros(rows, np.int64), np.full(rows, -1, np.int8)
     passed_over = np.zeros(rows, bool)
     unusable: Counter[tuple[str, int | None]] = Counter()
     left = np.arange(rows)
-    for position, column in enumerate(candidates):
+    for position, name in enumerate(TIMESTAMP_SOURCES):
         if not len(left):
             break
-        values = _picked(column, left)
-        name = TIMESTAMP_SOURCES[position]
-        # Nearly all times have the common form; only the others are looked at one by one.
-        read, known = common_times(strings(values))
+        if position < len(columns):
+            read, known, others = _read_times(columns[position], left)
+        else:
+            read, known, others = _read_eventdates(eventdate, left)
         good = known & rules.plausible(read)
         far = known & ~good
         unusable.update((name, timestamps.year_of(time)) for time in read[far].tolist())
         passed_over[left[far]] = True
-        for place in np.flatnonzero(~known).tolist():
-            if not present(values[place]):
-                continue
-            time = candidate_time(position, values[place], rules)
+        for place, value in others:
+            time = candidate_time(position, value, rules)
             if time is not None and rules.plausible(time):
                 read[place], good[place] = time, True
             else:
@@ -256,10 +254,23 @@ def _resolve(
     return times, sources, _TIMESTAMP_STATUS[(sources < 0).astype(int), passed_over.astype(int)], dict(unusable)
 
 
-def _picked(column: list[object] | pa.ChunkedArray, places: np.ndarray) -> list[object]:
-    if isinstance(column, pa.ChunkedArray):
-        return column.take(pa.array(places)).to_pylist()
-    return column if len(places) == len(column) else [column[place] for place in places.tolist()]
+_Read = tuple[np.ndarray, np.ndarray, Iterator[tuple[int, object]]]
+"""Times, which of them are known, and place and value of others that are present, to be looked at one by one."""
+
+
+def _read_times(column: Column, rows: np.ndarray) -> _Read:
+    """Nearly all times have a common form."""
+    texts = column.texts if len(rows) == len(column.texts) else column.texts.take(pa.array(rows))
+    times, known = common_times(texts)
+    unknown = np.flatnonzero(~known & column.present()[rows])
+    others = zip(unknown.tolist(), rows[unknown].tolist(), texts.take(pa.array(unknown)).to_pylist(), strict=True)
+    return times, known, ((place, column.others.get(row, text)) for place, row, text in others)
+
+
+def _read_eventdates(column: pa.ChunkedArray, rows: np.ndarray) -> _Read:
+    dates = column.take(pa.array(rows))
+    known = dates.is_valid().to_numpy()
+    return timestamps.from_nanoseconds(pc.fill_null(dates, 0).to_numpy()), known, iter(())
 
 
 def _depth(content: bytes) -> int:

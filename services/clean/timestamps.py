@@ -7,7 +7,7 @@ the window in which a time is plausible, and none guesses.
 import re
 from collections.abc import Callable
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from services.contracts.text import WHITE_SPACE
 
@@ -81,8 +81,8 @@ def from_float(number: float) -> int | None:
     return whole + (2 * rest > denominator or (2 * rest == denominator and whole % 2))
 
 
-def from_nanoseconds(number: int) -> int:
-    """Nanoseconds since 1970, floored to µs: what `eventdate` always is."""
+def from_nanoseconds(number: Any) -> Any:
+    """Nanoseconds since 1970, or an array of them, floored to µs: what `eventdate` always is."""
     return number // 1000
 
 
