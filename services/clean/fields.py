@@ -17,7 +17,7 @@ class Column(NamedTuple):
     """A field of all rows."""
 
     texts: pa.StringArray
-    """Empty where there is no text: a text that is not there and an empty one say the same, nothing."""
+    """Empty or null where there is none: a text that is not there and an empty one say the same, nothing."""
     others: dict[int, object]
     """What a row has that is neither a text nor null."""
 
