@@ -133,7 +133,7 @@ def _time_part(value: Any) -> Any:
 
 
 def _values(events: list[dict[str, Any]], name: str) -> list[Any]:
-    return list(map(dict.get, events, repeat(name)))
+    return list(map(dict.get, events, repeat(name), repeat("")))  # nothing there: the same as an empty text
 
 
 def _pieces(texts: pa.StringArray) -> Iterator[tuple[slice, bool]]:

@@ -10,8 +10,6 @@ import pyarrow.compute as pc
 
 from services.contracts.text import WHITE_SPACE
 
-_TEXTS = {str, type(None)}
-
 
 class Column(NamedTuple):
     """A field of all rows."""
@@ -43,18 +41,23 @@ class Field:
 
     def add(self, values: list[Any]) -> None:
         """The next rows' values, as JSON gave them."""
-        kinds = set(map(type, values))
-        if not kinds <= _TEXTS:
-            values = [value if type(value) in _TEXTS else self._part(value) for value in values]
-            others = enumerate(values, len(self._lengths))
-            self._others.update((row, value) for row, value in others if type(value) not in _TEXTS)
-        if kinds != {str}:
-            values = [value if isinstance(value, str) else "" for value in values]
-        content, lengths = "".join(values).encode(), list(map(len, values))
+        try:
+            content = "".join(values).encode()
+        except TypeError:  # not all are texts
+            values = self._texts(values)
+            content = "".join(values).encode()
+        lengths = list(map(len, values))
         if len(content) > sum(lengths):  # what is not ASCII has more bytes than characters
             lengths = [len(value.encode()) for value in values]
         self._content += content
         self._lengths.extend(lengths)
+
+    def _texts(self, values: list[Any]) -> list[str]:
+        """The values, or what is kept of them, where they are texts, else empty ones; the others are kept by row."""
+        parts = [value if value is None or isinstance(value, str) else self._part(value) for value in values]
+        others = enumerate(parts, len(self._lengths))
+        self._others.update((row, part) for row, part in others if part is not None and not isinstance(part, str))
+        return [part if isinstance(part, str) else "" for part in parts]
 
     def column(self) -> Column:
         """All rows so far."""
