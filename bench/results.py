@@ -49,7 +49,7 @@ def render(bench: Bench) -> str:
 
 
 def _target_row(target: Judged) -> str:
-    figure = "" if target.figure is None else f"{target.figure:.3g} {target.unit}"
+    figure = "" if target.figure is None else f"{target.figure.value:.3g} {target.unit}"
     return f"| {target.name} | {target.contender} | {target.limit:.2g} {target.unit} | {figure} | {target.verdict} |"
 
 

@@ -11,6 +11,14 @@ SMALL, LARGE = 4_000_000, 12_000_000
 """Rows at which the targets hold."""
 
 
+class Figure(NamedTuple):
+    """What a run says of a target."""
+
+    value: float
+    counts: bool = True
+    """Whether the peer keeps the rows that we keep: it does less or other work otherwise."""
+
+
 class Target(NamedTuple):
     """A figure, at most so much with the native kernel and without it."""
 
@@ -18,7 +26,7 @@ class Target(NamedTuple):
     native: float
     python: float
     unit: str
-    figure: Callable[[Sequence[Trial], str], float | None]
+    figure: Callable[[Sequence[Trial], str], Figure | None]
 
 
 class Judged(NamedTuple):
@@ -27,14 +35,15 @@ class Judged(NamedTuple):
     name: str
     contender: str
     limit: float
-    figure: float | None
+    figure: Figure | None
     unit: str
 
     @property
     def verdict(self) -> str:
         if self.figure is None:
             return "not measured"
-        return "met" if self.figure <= self.limit else "not met"
+        verdict = "met" if self.figure.value <= self.limit else "not met"
+        return verdict if self.figure.counts else f"{verdict}, but the peer keeps other rows"
 
 
 def judge(trials: Sequence[Trial], first_line: float | None) -> list[Judged]:
@@ -44,7 +53,8 @@ def judge(trials: Sequence[Trial], first_line: float | None) -> list[Judged]:
         for contender, limit in ((NATIVE, target.native), (PYTHON, target.python)):
             figure = target.figure(trials, contender)
             judged.append(Judged(target.name, contender, limit, figure, target.unit))
-    judged.append(Judged("start of `python -m services.clean` to its first log line", "either", 0.7, first_line, "s"))
+    start = None if first_line is None else Figure(first_line)
+    judged.append(Judged("start of `python -m services.clean` to its first log line", "either", 0.7, start, "s"))
     return judged
 
 
@@ -59,40 +69,40 @@ def _near(trials: Sequence[Trial], rows: int) -> int | None:
     return nearest if 0.8 < nearest / rows < 1.25 else None
 
 
-def _against(peer: str, figure: Callable[[Trial], float]) -> Callable[[Sequence[Trial], str], float | None]:
-    """The median over the rounds of ours / theirs: both of a round met the same state of the machine.
+def _against(peer: str, measure: Callable[[Trial], float]) -> Callable[[Sequence[Trial], str], Figure | None]:
+    """The median over the rounds of ours / theirs: both of a round met the same state of the machine."""
 
-    A peer that keeps other rows than we do does not count.
-    """
-
-    def ratio(trials: Sequence[Trial], ours: str) -> float | None:
+    def ratio(trials: Sequence[Trial], ours: str) -> Figure | None:
         rows = _near(trials, SMALL)
-        theirs = {(trial.round, trial.kept_rows): figure(trial) for trial in good_trials(trials, peer, rows)}
-        own = {(trial.round, trial.kept_rows): figure(trial) for trial in good_trials(trials, ours, rows)}
-        pairs = [own[key] / theirs[key] for key in own.keys() & theirs.keys()]
-        return statistics.median(pairs) if pairs else None
+        theirs = {trial.round: trial for trial in good_trials(trials, peer, rows)}
+        own = {trial.round: trial for trial in good_trials(trials, ours, rows)}
+        pairs = [(own[round_], theirs[round_]) for round_ in own.keys() & theirs.keys()]
+        if not pairs:
+            return None
+        counts = all(mine.kept_rows == its.kept_rows for mine, its in pairs)
+        return Figure(statistics.median(measure(mine) / measure(its) for mine, its in pairs), counts)
 
     return ratio
 
 
-def _peak(rows: int) -> Callable[[Sequence[Trial], str], float | None]:
-    def gibibytes(trials: Sequence[Trial], ours: str) -> float | None:
+def _peak(rows: int) -> Callable[[Sequence[Trial], str], Figure | None]:
+    def gibibytes(trials: Sequence[Trial], ours: str) -> Figure | None:
         peaks = [trial.peak_bytes / 2**30 for trial in good_trials(trials, ours, _near(trials, rows))]
-        return max(peaks, default=None)
+        return Figure(max(peaks)) if peaks else None
 
     return gibibytes
 
 
-def _peaks_apart(trials: Sequence[Trial], ours: str) -> float | None:
-    small, large = _peak(SMALL)(trials, ours), _peak(LARGE)(trials, ours)
-    return max(small, large) / min(small, large) if small and large else None
+def _peaks_apart(trials: Sequence[Trial], ours: str) -> Figure | None:
+    peaks = [peak.value for rows in (SMALL, LARGE) if (peak := _peak(rows)(trials, ours))]
+    return Figure(max(peaks) / min(peaks)) if len(peaks) > 1 else None
 
 
-def _growth(trials: Sequence[Trial], ours: str) -> float | None:
+def _growth(trials: Sequence[Trial], ours: str) -> Figure | None:
     small, large = (
         [trial.wall_seconds for trial in good_trials(trials, ours, _near(trials, rows))] for rows in (SMALL, LARGE)
     )
-    return statistics.median(large) / statistics.median(small) if small and large else None
+    return Figure(statistics.median(large) / statistics.median(small)) if small and large else None
 
 
 def _clean_wall(trial: Trial) -> float:
