@@ -56,8 +56,8 @@ class InSql(NamedTuple):
 BUGS: dict[str, InPython | InSql] = {
     "wrong priority": InPython(
         events.read_events_python,
-        'said.log_times, rows["ts"].cast(pa.string()),',
-        'rows["ts"].cast(pa.string()), said.log_times,',
+        "(time_stamps, log_times, ts)",
+        "(time_stamps, ts, log_times)",
     ),
     "an open window end": InPython(events.Rules.plausible, "time <= self.highest_us", "time < self.highest_us"),
     "a lost tie rule": InPython(
