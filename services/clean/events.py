@@ -7,6 +7,7 @@ native kernel (`kernel/`), which gives the same bytes.
 import datetime as dt
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import pairwise, repeat
 from typing import Any, NamedTuple
 
@@ -90,10 +91,9 @@ def read_events_python(rows: pa.Table, rules: Rules) -> Events:
     time_stamps, log_times, event_ids = (field.column() for field in (said.time_stamps, said.log_times, said.event_ids))
     ts = Column(rows["ts"].cast(pa.string()).combine_chunks(), {})
     times, sources, time_statuses, unusable = _resolve((time_stamps, log_times, ts), rows["eventdate"], rules)
-    with_id = event_ids.present()
-    unstamped = np.flatnonzero(~time_stamps.present())
-    ids = pc.if_else(with_id, event_ids.texts, None).take(pa.array(unstamped))
-    keys, key_hashes, payloads = _keys(bytes(said.hashes), unstamped, ids)
+    unstamped = ~time_stamps.present
+    ids = pc.if_else(event_ids.present, event_ids.texts, None).filter(pa.array(unstamped))
+    keys, key_hashes, payloads = _keys(said.hashes, unstamped, ids)
     columns = {
         "valid_timestamp": pa.array(times, mask=sources < 0).cast(TIMESTAMP),
         "timestamp_source": _codes(pa.array(sources, mask=sources < 0), TIMESTAMP_SOURCES),
@@ -102,7 +102,7 @@ def read_events_python(rows: pa.Table, rules: Rules) -> Events:
         "key_hash": key_hashes,
         "ev_status": _codes(pa.array(np.frombuffer(said.ev_statuses, np.int8)), EV_STATUSES),
         "payload_hash": payloads,
-        "has_event_id": with_id,
+        "has_event_id": event_ids.present,
     }
     return Events(pa.table(columns, schema=EVENT_SCHEMA), unusable)
 
@@ -193,18 +193,18 @@ def parse_ev(ev: bytes | None) -> tuple[str, dict[str, object]]:
 
 
 def _keys(
-    hashes: bytes, unstamped: np.ndarray, ids: pa.StringArray
+    hashes: bytearray, unstamped: np.ndarray, ids: pa.StringArray
 ) -> tuple[pa.StringArray, np.ndarray, pa.FixedSizeBinaryArray]:
     """Event keys, their hashes, and the payload hashes, of rows whose contents have these hashes.
 
-    `unstamped`: the rows that have no TimeStamp, so that their EventId is the key.
+    `unstamped`: which rows have no TimeStamp, so that their EventId is the key: `ids`.
     """
     digests = np.frombuffer(hashes, np.uint8).reshape(-1, 16)
     rows = len(digests)
     hexadecimal = pa.Array.from_buffers(pa.binary(32), rows, [None, pa.py_buffer(_HEXADECIMAL[digests])])
-    by_id, has_payload = np.zeros((2, rows), bool)
-    by_id[unstamped], has_payload[unstamped] = True, ids.is_valid()
-    keys = pc.replace_with_mask(hexadecimal.cast(pa.string()), by_id, ids)
+    has_payload = np.zeros(rows, bool)
+    has_payload[unstamped] = ids.is_valid()
+    keys = pc.replace_with_mask(hexadecimal.cast(pa.string()), unstamped, ids)
     key_hashes = digests[:, :8].copy().view(">u8").ravel().astype(np.uint64)
     key_hashes[unstamped] = [0 if key is None else key_hash(key) for key in ids.to_pylist()]
     payloads = pa.Array.from_buffers(pa.binary(16), rows, [None, pa.py_buffer(hashes)])
@@ -231,13 +231,11 @@ def _resolve(
     passed_over = np.zeros(rows, bool)
     unusable: Counter[tuple[str, int | None]] = Counter()
     left = np.arange(rows)
-    for position, name in enumerate(TIMESTAMP_SOURCES):
+    readers = [*(partial(_read_times, column) for column in columns), partial(_read_eventdates, eventdate)]
+    for position, (name, read_rows) in enumerate(zip(TIMESTAMP_SOURCES, readers, strict=True)):
         if not len(left):
             break
-        if position < len(columns):
-            read, known, others = _read_times(columns[position], left)
-        else:
-            read, known, others = _read_eventdates(eventdate, left)
+        read, known, others = read_rows(left)
         good = known & rules.plausible(read)
         far = known & ~good
         unusable.update((name, timestamps.year_of(time)) for time in read[far].tolist())
@@ -262,7 +260,7 @@ def _read_times(column: Column, rows: np.ndarray) -> _Read:
     """Nearly all times have a common form."""
     texts = column.texts if len(rows) == len(column.texts) else column.texts.take(pa.array(rows))
     times, known = common_times(texts)
-    unknown = np.flatnonzero(~known & column.present()[rows])
+    unknown = np.flatnonzero(~known & column.present[rows])
     others = zip(unknown.tolist(), rows[unknown].tolist(), texts.take(pa.array(unknown)).to_pylist(), strict=True)
     return times, known, ((place, column.others.get(row, text)) for place, row, text in others)
 

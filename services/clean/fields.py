@@ -2,7 +2,9 @@
 
 from array import array
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +13,8 @@ import pyarrow.compute as pc
 from services.contracts.text import WHITE_SPACE
 
 
-class Column(NamedTuple):
+@dataclass(frozen=True)
+class Column:
     """A field of all rows."""
 
     texts: pa.StringArray
@@ -19,6 +22,7 @@ class Column(NamedTuple):
     others: dict[int, object]
     """What a row has that is neither a text nor null."""
 
+    @cached_property
     def present(self) -> np.ndarray:
         """Whether each row's value is present, as `event_key.present` says it of one."""
         trimmed = pc.utf8_trim(self.texts, characters=WHITE_SPACE)

@@ -33,8 +33,8 @@ def test_a_column_holds_what_was_added(values, data):
     assert column.others == {
         row: ("kept", value) for row, value in enumerate(values) if value is not None and not isinstance(value, str)
     }
-    assert column.present().tolist() == [present(value) for value in values]
+    assert column.present.tolist() == [present(value) for value in values]
     texts = ["" if value is None else value if isinstance(value, str) else text_of(value) for value in values]
     assert as_texts.column().texts.to_pylist() == texts
     assert as_texts.column().others == {}
-    assert as_texts.column().present().tolist() == [present(value) for value in values]
+    assert as_texts.column().present.tolist() == [present(value) for value in values]
