@@ -57,8 +57,6 @@ class Events(NamedTuple):
     """Candidates passed over, by name and by the year they claim (None: they are no time at all)."""
 
 
-_HEXADECIMAL = np.frombuffer(bytes(range(256)).hex().encode(), np.uint16)
-"""The two digits of a byte."""
 _CODES = pa.dictionary(pa.int8(), pa.string())
 EVENT_SCHEMA = pa.schema(
     [
@@ -201,7 +199,7 @@ def _keys(
     """
     digests = np.frombuffer(hashes, np.uint8).reshape(-1, 16)
     rows = len(digests)
-    hexadecimal = pa.Array.from_buffers(pa.binary(32), rows, [None, pa.py_buffer(_HEXADECIMAL[digests])])
+    hexadecimal = pa.Array.from_buffers(pa.binary(32), rows, [None, pa.py_buffer(hashes.hex().encode())])
     has_payload = np.zeros(rows, bool)
     has_payload[unstamped] = ids.is_valid()
     keys = pc.replace_with_mask(hexadecimal.cast(pa.string()), unstamped, ids)

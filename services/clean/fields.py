@@ -54,7 +54,7 @@ class Field:
         if len(content) > sum(lengths):  # what is not ASCII has more bytes than characters
             lengths = [len(value.encode()) for value in values]
         self._content += content
-        self._lengths.extend(lengths)
+        self._lengths += array("i", lengths)  # four times as fast as to extend it by a list
 
     def _texts(self, values: list[Any]) -> list[str]:
         """The values, or what is kept of them, where they are texts, else empty ones; the others are kept by row."""
