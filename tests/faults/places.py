@@ -13,6 +13,7 @@ from tests.faults.drops import WEEK, Version, drop
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ObjectTypeDef
 
 
 class Place(Protocol):
@@ -70,27 +71,34 @@ class BucketOnServer:
 
     def __init__(self, client: S3Client) -> None:
         self._client = client
+        self._fetched: dict[str, tuple[str, bytes]] = {}
         client.create_bucket(Bucket="kills")
 
     def deliver(self, version: Version) -> None:
-        for key in self._keys(f"source/{WEEK}/"):
+        for key in self._listed(f"source/{WEEK}/"):
             if key.rpartition("/")[2] not in drop(version):
                 self._client.delete_object(Bucket="kills", Key=key)
         for name, content in drop(version).items():
             self._client.put_object(Bucket="kills", Key=f"source/{WEEK}/{name}", Body=content)
 
     def contents(self) -> dict[str, bytes]:
-        keys = self._keys("lake/")
         return {
-            key.removeprefix("lake/"): self._client.get_object(Bucket="kills", Key=key)["Body"].read() for key in keys
+            key.removeprefix("lake/"): self._fetch(key, about["ETag"]) for key, about in self._listed("lake/").items()
         }
 
-    def states(self) -> dict[str, str]:
-        return {key: f"{etag}" for key, etag in self._keys("lake/").items()}
+    def _fetch(self, key: str, etag: str) -> bytes:
+        """The object as it is now; whoever looks often looks more often where only what is new is fetched."""
+        if self._fetched.get(key, ("", b""))[0] != etag:
+            found = self._client.get_object(Bucket="kills", Key=key)
+            self._fetched[key] = found["ETag"], found["Body"].read()
+        return self._fetched[key][1]
 
-    def _keys(self, prefix: str) -> dict[str, str]:
+    def states(self) -> dict[str, str]:
+        return {key: f"{about['ETag']} {about['LastModified']}" for key, about in self._listed("lake/").items()}
+
+    def _listed(self, prefix: str) -> dict[str, ObjectTypeDef]:
         found = self._client.list_objects_v2(Bucket="kills", Prefix=prefix).get("Contents", [])
-        return {entry["Key"]: f"{entry['ETag']} {entry['LastModified']}" for entry in found}
+        return {about["Key"]: about for about in found}
 
 
 def environment(extra: Mapping[str, str]) -> dict[str, str]:
