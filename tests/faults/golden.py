@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Mapping
-from functools import cache, lru_cache
+from functools import cache
 from itertools import product
 from typing import Any
 
@@ -46,7 +46,6 @@ def _legal_rows(key: str, weeks: tuple[str, ...]) -> frozenset[Rows]:
     return frozenset(golden(state).get(key, EMPTY) for state in states if state)
 
 
-@lru_cache(1024)
 def rows_of(content: bytes) -> Rows:
     """The rows of a Parquet file, which must be one, page checksums included."""
     found = pq.read_table(io.BytesIO(content), page_checksum_verification=True)

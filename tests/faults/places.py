@@ -5,15 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from services.contracts.layout import STAGES
+from tests.containers import Bucket, Minio
 from tests.faults.checker import ZONES
 from tests.faults.drops import WEEK, Version, drop
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import ObjectTypeDef
 
 
 class Place(Protocol):
@@ -69,36 +66,30 @@ class BucketOnServer:
 
     source, lake = "s3://kills/source", "s3://kills/lake"
 
-    def __init__(self, client: S3Client) -> None:
-        self._client = client
-        self._fetched: dict[str, tuple[str, bytes]] = {}
-        client.create_bucket(Bucket="kills")
+    def __init__(self, minio: Minio) -> None:
+        self._bucket = Bucket(minio, "kills")
+        self._bucket.client.create_bucket(Bucket="kills")
+        self._read: dict[tuple[str, str], bytes] = {}
 
     def deliver(self, version: Version) -> None:
-        for key in self._listed(f"source/{WEEK}/"):
+        for key in self._bucket.names(f"source/{WEEK}/"):
             if key.rpartition("/")[2] not in drop(version):
-                self._client.delete_object(Bucket="kills", Key=key)
+                self._bucket.client.delete_object(Bucket="kills", Key=key)
         for name, content in drop(version).items():
-            self._client.put_object(Bucket="kills", Key=f"source/{WEEK}/{name}", Body=content)
+            self._bucket.client.put_object(Bucket="kills", Key=f"source/{WEEK}/{name}", Body=content)
 
     def contents(self) -> dict[str, bytes]:
-        return {
-            key.removeprefix("lake/"): self._fetch(key, about["ETag"]) for key, about in self._listed("lake/").items()
-        }
-
-    def _fetch(self, key: str, etag: str) -> bytes:
-        """The object as it is now; whoever looks often looks more often where only what is new is fetched."""
-        if self._fetched.get(key, ("", b""))[0] != etag:
-            found = self._client.get_object(Bucket="kills", Key=key)
-            self._fetched[key] = found["ETag"], found["Body"].read()
-        return self._fetched[key][1]
+        # Whoever looks all the time looks more often where only what changed is read.
+        before = self._read
+        found = {at: before.get(at) or self._bucket.read(at[0]) for at in self._bucket.states("lake/")}
+        self._read = found
+        return {key.removeprefix("lake/"): content for (key, _), content in found.items()}
 
     def states(self) -> dict[str, str]:
-        return {key: f"{about['ETag']} {about['LastModified']}" for key, about in self._listed("lake/").items()}
+        return dict(self._bucket.states("lake/"))
 
-    def _listed(self, prefix: str) -> dict[str, ObjectTypeDef]:
-        found = self._client.list_objects_v2(Bucket="kills", Prefix=prefix).get("Contents", [])
-        return {about["Key"]: about for about in found}
+    def close(self) -> None:
+        self._bucket.client.close()
 
 
 def environment(extra: Mapping[str, str]) -> dict[str, str]:
